@@ -1,6 +1,6 @@
 """The commands of a session, each from its plan to its result: `bisect`, `verify`, `check`.
 
-What finds the culprit is imported when there is a boundary: it takes time to import.
+The search for the culprit is imported only when there is a boundary, because the import takes time.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
     """Find the boundary and its culprit; emit everything that happens, and the result last.
 
     Raises:
-        BisectError: the search is impossible as it was asked for, or the outside failed; the last event says
-            so, too.
+        BisectError: the search that was asked for is impossible, or the index, the network or the disk
+            failed; the last event has the error, too.
         KeyboardInterrupt: likewise.
     """
     try:
         with limited(services.executor, plan.time_limit_s) as executor:
             return _bisect(plan, replace(services, executor=executor), emit)
-    except TimeIsUp:  # what is known by then is in the events
+    except TimeIsUp:  # the events have everything that is known by then
         return ResultKind.OUT_OF_TIME
 
 
@@ -71,7 +71,7 @@ def _bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
         emit(started(plan))
         emit(events.StretchesPlanned(stretches=_stretches(plan)))
         if plan.drill and plan.repository:
-            services.repositories.open(plan.repository)  # to find out early that it is none
+            services.repositories.open(plan.repository)  # to report a wrong path before the search
         stages, explained = Stages(services, emit), set[Boundary]()
         result, unfinished = _search(plan, stages), CAUSE
         if result.is_only_newest:
@@ -153,14 +153,15 @@ def _overlooked(search: Search) -> frozenset[str]:
 def _explain(result: SearchResult, plan: Plan, stages: Stages, explained: set[Boundary]) -> None:
     """Find the culprits of the changes that were not explained yet: the one that was found, or all changes.
 
-    The one that was found is first: it was asked for, and an interrupt may end the others. They are explained
-    only with `--history all`: each takes as long as the search, and nobody has asked about them.
+    The change that was found comes first, because the user asked for it, and an interrupt may end the rest.
+    The others are explained only with `--history all`: each takes as long as the search, and the user did not
+    ask for them.
     """
     answer = result.answer
     if answer.found is None or answer.kind not in (ResultKind.FOUND, ResultKind.INCONCLUSIVE):
         return
     others = answer.mapped.changes if answer.mapped and plan.all_changes else ()
-    is_found = answer.kind is ResultKind.FOUND  # else untestable releases are where it changes
+    is_found = answer.kind is ResultKind.FOUND  # else the change lies among untestable releases
     for found in (*([answer.found] if is_found else ()), *(each for each in others if not each.skipped)):
         if found not in explained:
             explained.add(found)
@@ -251,7 +252,7 @@ def _verify(
     end(answer)
     if belief is not None and not isinstance(state, Boundary):
         return claims.inconclusive(claim, answer.message)
-    if isinstance(state, Boundary):  # of a flaky probe, which can show one change only
+    if isinstance(state, Boundary):  # a flaky probe can show only one change
         state = AllBoundaries(changes=(state,), shortest=len(search.labels))
     return claims.judge_claim(claim, place, search.labels, judgement, state, is_settled=search.is_settled)
 

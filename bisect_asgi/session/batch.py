@@ -1,9 +1,10 @@
 """Run several sessions in parallel, which share their workers and stop together.
 
 An interrupt reaches the main thread only, while sessions run in threads of their own. So each session has an
-executor of its own that passes calls on to the shared one and can be *interrupted*: all that the session
-waits for then ends with a `KeyboardInterrupt`, as if the session ran in the main thread. It cancels its
-trials and emits its last event as always. A session whose time is limited ends in the same way (`limited`).
+executor of its own, which passes calls on to the shared one and can be *interrupted*. Everything that the
+session waits for then ends with a `KeyboardInterrupt`, as if the session ran in the main thread. It cancels
+its trials and emits its last event as always. A session whose time is limited ends in the same way
+(`limited`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Interruptible(Executor):
         self._interrupt: type[KeyboardInterrupt] | None = None
 
     def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have the shared executor make a call, which cancel tokens among its arguments can stop.
+        """Pass a call to the shared executor; cancel tokens among its arguments can stop it.
 
         Raises:
             KeyboardInterrupt: the session was interrupted, or its time is over.
@@ -49,9 +50,9 @@ class Interruptible(Executor):
         return outer
 
     def interrupt(self, error: type[KeyboardInterrupt] = KeyboardInterrupt) -> None:
-        """Stop all that the session waits for, and let it start nothing more; safe from any thread.
+        """Stop everything that the session waits for, and let it start nothing more; safe from any thread.
 
-        What it waits for, and what it starts, raises `error`.
+        All calls that it waits for, and all that it starts later, raise `error`.
         """
         with self._lock:
             self._interrupt = error
@@ -75,7 +76,7 @@ def _pass_on(inner: Future[T], outer: Future[T]) -> None:
     with suppress(InvalidStateError):
         if inner.cancelled():
             if outer.cancel():
-                outer.set_running_or_notify_cancel()  # or who waits for it would not be woken
+                outer.set_running_or_notify_cancel()  # otherwise a thread that waits for it would not wake up
         elif error := inner.exception():
             outer.set_exception(error)
         else:

@@ -36,12 +36,12 @@ class Checked(Struct, frozen=True, kw_only=True):
 
 
 def checked(plan: Plan, choice: InterpreterChoice, trial: Trial) -> Checked:
-    """Return what a trial says of its release.
+    """Return the verdict on a release by its trial.
 
     Raises:
         Unavailable: there is no result.
     """
-    # Nothing is compared here: a probe that fails is bad, although it says nothing about a metric.
+    # A check compares no releases, so a probe that fails is bad, although it has no value of the metric.
     criteria = replace(
         plan.criteria, any_failure=plan.criteria.any_failure or plan.criteria.metric is not None
     )

@@ -22,7 +22,7 @@ from bisect_asgi.session.bisection.run import COARSE
 
 
 def dry_run(plan: Plan, services: Services, *, claim: Claim | None = None) -> DryRun:
-    """Return what the search of a plan, or the check of a claim, is going to do.
+    """Return what the search of a plan, or the check of a claim, would do.
 
     A project of the user's (`--with .`) is built as for a search, because its requirements decide which
     candidates there are.
@@ -73,7 +73,7 @@ def _of_search(plan: Plan, space: SearchSpace) -> tuple[int, int]:
     finding = size if plan.all_changes else runs_to_find(size, gallops=space.gallop)
     if plan.confirm is not None:
         return finding, 2 * plan.confirm
-    # If no end is named, chance may have turned them round.
+    # If no end is named, a chance failure may swap good and bad, so both orders share the error.
     orders = 1 if space.expectation.named else 2
     confidence = 1 - (1 - plan.confidence) / orders
     older, newer = max(1, finding // 2), max(1, finding - finding // 2)

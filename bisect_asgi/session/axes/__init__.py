@@ -1,7 +1,7 @@
 """Axes: each turns a question into an ordered list of candidates, of which one thing varies.
 
 An axis is one class in one module, whose instance there is called `AXIS`, and one line in `_MODULES`. The
-module is imported when its axis is used: most runs need one of them, and some bring a lot with them.
+module is imported when its axis is used: most runs need one of them, and some have many imports of their own.
 """
 
 from __future__ import annotations

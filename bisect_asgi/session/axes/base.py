@@ -78,7 +78,7 @@ class Axis(AxisTraits, ABC):
 
     @abstractmethod
     def prepare(self, plan: Plan, services: Services) -> SearchSpace:
-        """Return the candidates, oldest first, and what the user says of the two ends.
+        """Return the candidates, oldest first, and the user's expectation of the two ends.
 
         Raises:
             UsageError: an end is no candidate, fewer than two candidates are left, or no interpreter fits.
@@ -90,7 +90,7 @@ class Axis(AxisTraits, ABC):
         return None
 
     def widen(self, plan: Plan, services: Services, projects: frozenset[str]) -> SearchSpace:
-        """Return the candidates that uploads of `projects` make, too, if `SearchSpace.projects` was set.
+        """Return the candidates and those that uploads of `projects` add, if `SearchSpace.projects` was set.
 
         Raises:
             UsageError: as `prepare` does.
@@ -139,7 +139,7 @@ def pinned_releases(requirements: Sequence[str], index: Index) -> tuple[Release,
         Unavailable: the index did not answer.
     """
     parsed = [Requirement(text) for text in requirements]
-    named = [each for each in parsed if not each.url and not each.marker]  # else an index may not be asked
+    named = [each for each in parsed if not each.url and not each.marker]  # else no index may have it
     projects = list(dict.fromkeys(canonicalize_name(each.name) for each in named))
     with ThreadPoolExecutor(thread_name_prefix="held") as pool:
         pins = {project: _pins(project, named) for project in projects}
@@ -185,7 +185,7 @@ def _admitted(requirement: Requirement, releases: Sequence[Release]) -> list[Rel
 
 
 def package_releases(plan: Plan, index: Index) -> tuple[Release, ...]:
-    """Return the releases of the package that serve while something else moves, oldest first.
+    """Return the releases of the package that can be installed while something else varies, oldest first.
 
     Raises:
         UsageError: there is none.
@@ -201,7 +201,7 @@ def package_releases(plan: Plan, index: Index) -> tuple[Release, ...]:
 
 
 def held_package(plan: Plan, index: Index) -> tuple[tuple[str, ...], tuple[Release, ...]]:
-    """Return the package and all that is held, as requirements, and the releases that they pin.
+    """Return the package and everything that is held, as requirements, and the releases that they pin.
 
     Raises:
         UsageError: the package has no such release.
@@ -211,7 +211,7 @@ def held_package(plan: Plan, index: Index) -> tuple[tuple[str, ...], tuple[Relea
 
 
 def outside_the_limit(*groups: Sequence[Release]) -> tuple[ExcludeNewerPackage, ...]:
-    """Let what is pinned off a limit of date."""
+    """Exempt pinned releases from the date limit."""
     names = (release.project for group in groups for release in group)
     return tuple(ExcludeNewerPackage(name=name) for name in dict.fromkeys(names))
 
@@ -250,9 +250,10 @@ def choose_interpreter(
     newest: Sequence[Release] = (),
     ends: Ends = lambda _: {},
 ) -> InterpreterChoice:
-    """Return the interpreter that installs the named ends; if possible also what is pinned, and `newest`.
+    """Return the interpreter that installs the named ends and, if possible, the pinned releases and `newest`.
 
-    Of several that suit the range nearly as well, the one that gets the best of what `ends` need.
+    Of several that suit the range nearly equally well, it is the one on which `ends` get the best
+    dependencies.
 
     Raises:
         UsageError: there is none that can install the named ends.
@@ -278,7 +279,7 @@ def choose_interpreter(
 
 
 def _needs(ranking: Ranking, ends: Ends, plan: Plan, services: Services) -> list[Needs]:
-    """Return what the ends need on the interpreters that are in question; nothing if it is one alone.
+    """Return what the ends need on each interpreter that may be chosen; nothing if there is only one.
 
     Raises:
         Unavailable: the index did not answer.
@@ -297,7 +298,7 @@ def _needs(ranking: Ranking, ends: Ends, plan: Plan, services: Services) -> list
 def wheels_of(
     specs: Sequence[EnvironmentSpec], plan: Plan, services: Services
 ) -> list[Sequence[Distribution] | None]:
-    """Return what each environment would have in it, or None if not all of that has wheels.
+    """Return the distributions of each environment, or None if not all of them have wheels.
 
     Raises:
         Unavailable: the index did not answer.

@@ -1,9 +1,9 @@
 """Commits of a project's repository, oldest first, each built and installed as a release would be.
 
-The ends are releases, whose tags are looked for in the usual spellings, or anything that git understands. The
-candidates are one line: each commit's first parent is the one before it. Commits that were merged side by
-side have no order in which one boundary could be looked for; where the first bad commit is a merge, `merges`
-goes into it, along the line that was merged.
+The ends are releases, whose tags are looked for in the usual spellings, or anything that git understands.
+Each candidate is the first parent of the next one. Commits of parallel branches have no order in which one
+boundary could be searched. If the first bad commit is a merge, `merges` continues along the branch that was
+merged.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Commits(Axis):
     hints = EndHints(good_fails="pass another {noun} with `--good`")
     has_repository = True
     as_of = "each commit"
-    is_explained = False  # one commit is the explanation
+    is_explained = False  # the first bad commit is itself the explanation
 
     def read_end(self, text: str, option: str) -> str:  # noqa: ARG002 (git says what it cannot read)
         """Return the text: a version, or anything that git understands."""
@@ -78,7 +78,7 @@ class Commits(Axis):
         try:
             return services.repositories.open(commit.repository).show(commit) if commit else None
         except (UsageError, Unavailable):
-            return None  # the boundary stands without it
+            return None  # the boundary is valid without it
 
     def prepare(self, plan: Plan, services: Services) -> SearchSpace:
         """Return a candidate for each commit between the ends.
@@ -121,7 +121,7 @@ class Commits(Axis):
 
 
 def _named(plan: Plan) -> tuple[str, str]:
-    """The repository and the older end, which only the user can know.
+    """The repository and the older end, which only the user can name.
 
     Raises:
         UsageError: one of them is missing.
@@ -164,7 +164,7 @@ def between(
     refs = [_ref(repository, end, project, option) for end, option in zip((one, other), options, strict=True)]
     ends = [repository.commit(ref, project=project) for ref in refs]
     leads_on, leads_back = repository.is_ancestor(*refs), repository.is_ancestor(*reversed(refs))
-    # Their clocks tell only where their histories do not.
+    # Commit dates count only if neither is an ancestor of the other.
     is_reversed = leads_back if leads_on or leads_back else ends[1].committed < ends[0].committed
     low, high = reversed(refs) if is_reversed else refs
     history = repository.commits(low, high, project=project, first_parent=True)
@@ -188,7 +188,7 @@ def _ref(repository: Repository, end: str, project: str, option: str) -> str:
     if tag := repository.tag_of(end, project):
         return tag
     try:
-        return repository.resolve(end)  # a short name of a commit may look like a version
+        return repository.resolve(end)  # an abbreviated commit id may look like a version
     except UsageError as error:
         raise UsageError(
             f"`{repository.shown}` has no tag for {project} {end}{f' (`{option}`)' if option else ''}",
@@ -200,7 +200,7 @@ def _choose(plan: Plan, services: Services) -> InterpreterChoice:
     """The interpreter that suits the releases at the ends; all releases, where the ends are none."""
     try:
         every = services.index.releases(plan.project)
-    except UsageError:  # it is in the repository alone
+    except UsageError:  # only the repository has it
         every = ()
     ends = {end for end in (plan.good, plan.bad) if end is not None}
     named = [release for release in every if release.version in ends]

@@ -1,10 +1,10 @@
-"""Moments of time: the package stays, and everything else is what could be installed then.
+"""Moments of time: the package stays the same, and everything else is as it could be installed then.
 
-Between two uploads nothing changes, so the candidates are the uploads, and the answer is one of them.
-Searching them directly takes as many runs as searching days and then the uploads inside a day, and a day on
-which nothing was uploaded costs nothing. What counts are releases of the projects that are in the environment
-at the ends or at some moments between; where a run then shows another project, its uploads are looked at as
-well. A release is there once a file is that the interpreter can use.
+Between two uploads nothing changes, so the candidates are the uploads, and the result is one of them.
+Searching them directly takes as many runs as searching days and then the uploads inside a day, and a day
+without uploads costs nothing. The uploads are those of the projects that are in the environment at the ends
+or at some moments between. If a run then shows another project, the uploads of that project are added. A
+release counts from the upload of the first file that the interpreter can use.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Dates(Axis):
     )
     holds_package = True
     replaces = "--deps"
-    as_of = None  # the other packages are what varies
+    as_of = None  # the other packages vary
 
     def read_end(self, text: str, option: str) -> str:
         """Return a moment, as ISO 8601 in UTC; a day stands for its end."""
@@ -74,7 +74,7 @@ class Dates(Axis):
     def prepare(self, plan: Plan, services: Services, *, also: frozenset[str] = frozenset()) -> SearchSpace:
         """Return a candidate for the older end, and one for each upload after it up to the newer end.
 
-        `also`: further projects whose uploads are looked at.
+        `also`: further projects whose uploads are candidates.
 
         Raises:
             UsageError: an end is in the future, the package has no release that fits or cannot be installed,
@@ -138,7 +138,7 @@ def _nothing(plan: Plan, found: frozenset[str], when: str) -> UsageError:
 
 def _placed(expectation: Expectation, last: int) -> Expectation:
     """The named ends at their places: the newer one is the last upload."""
-    if expectation.bad == 0:  # named the other way round: a fix is looked for
+    if expectation.bad == 0:  # the ends are named in reverse: the search is for a fix
         return Expectation(good=last, bad=0)
     return replace(expectation, bad=None if expectation.bad is None else last)
 
@@ -178,7 +178,7 @@ def _projects(spec: EnvironmentSpec, start: datetime, end: datetime, services: S
         try:
             found |= {distribution.name for distribution in services.trials.resolve(_at(spec, moment))}
         except (Unresolvable, BuildFailed):
-            continue  # that moment will show as untestable
+            continue  # a trial at that moment will be untestable
     return frozenset(found)
 
 
@@ -192,13 +192,13 @@ def _uploads(
     """Yield the moment from which each release can be installed, and its name, where that is in the range."""
     for name in names:
         releases = services.index.releases(name)
-        # Of a project that has no others, uv takes pre-releases.
+        # If a project has only pre-releases, uv installs them.
         is_pre = all(Version(release.version).is_prerelease for release in releases)
         wanted = ReleaseFilter(pre=plan.pre or is_pre, yanked=plan.yanked)
         for release in select(releases, wanted, target).kept:
             since = available_since(release, target)
             if since is not None and start < since <= end:
-                # The limit is exclusive and in whole seconds.
+                # uv's date limit is exclusive and in whole seconds.
                 yield since.replace(microsecond=0) + _A_SECOND, f"{name} {Version(release.version)}"
 
 

@@ -1,7 +1,7 @@
 """Releases of a dependency, while the package is held at one release.
 
-Requirements that forbid a release are set aside by an override: what the package says of the dependency's
-version is often what the question is about.
+An override suspends requirements that forbid a release, because the package's requirement on the dependency
+is often the reason for the search.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Dependency(Axis):
                 constraints=plan.constraints,
                 projects=plan.projects,
                 hashes=plan.hashes,
-                # What the package needs beside it has to be there, however old the dependency's release.
+                # The package's other dependencies have to exist, however old the dependency's release is.
                 exclude_newer=max(limit, own_limit) if limit and own_limit else limit,
                 exclude_newer_package=outside_the_limit((release,), pinned),
                 held=held,

@@ -1,7 +1,7 @@
 """Two lock files: everything as in the old one, and everything as in the new one.
 
-There is nothing to search between the two; what is asked is which of the upgrades carry the change, and that
-is found out as for any boundary.
+There is nothing to search between the two. The question is which of the upgrades cause the change, and this
+is found as for any boundary.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Locks(Axis):
         noun="lock",
         nouns="locks",
         title="Lock",
-        headline="{name} is {verdict}",  # there is no other lock that it could be the first of
+        headline="{name} is {verdict}",  # "first" would be wrong with only two locks
         has_versions=False,
     )
     hints = EndHints(
@@ -60,7 +60,7 @@ class Locks(Axis):
     )
     is_option = False
     as_of = None
-    has_held = False  # the locks have every version
+    has_held = False  # the locks decide every version
     varies_everything = True
 
     def prepare(self, plan: Plan, services: Services) -> SearchSpace:
@@ -70,10 +70,11 @@ class Locks(Axis):
             UsageError: a file cannot be read, both say the same, or no interpreter fits.
             Unavailable: the index did not answer.
         """
-        # What is installed depends on the interpreter, and which one suits on what is installed.
+        # The interpreter decides which pins apply, and the pins decide which interpreter suits. So the lock
+        # is read twice.
         choice = replace(
             _choose(plan, _read(plan, Interpreter(path=sys.executable, version=_OWN)), services), others=()
-        )  # on another Python, locks install something else
+        )  # on another Python, the locks would install other packages
         locks = _read(plan, choice.interpreter)
         built = _built(plan, locks)
         if _content(locks[0]) == _content(locks[1]) and built[0] == built[1]:
@@ -123,7 +124,7 @@ def _pinned(locks: Sequence[Lock], services: Services) -> tuple[Release, ...]:
     for pin in pins:
         try:
             found += pinned_releases([pin], services.index)
-        except UsageError:  # no index has it; uv will say so where it matters
+        except UsageError:  # no index has it; uv reports that if it matters
             continue
     return tuple(found)
 
@@ -159,7 +160,7 @@ def _candidate(
             projects=plan.projects,
             hashes=plan.hashes,
             exclude_newer=newest_upload(pinned),
-            # What only the other lock pins is as of the date, as all that no lock pins.
+            # Packages that only the other lock pins are limited by the date, like those that no lock pins.
             exclude_newer_package=outside_the_limit([each for each in pinned if each.project in names]),
         ),
     )
@@ -192,10 +193,10 @@ def _passed_over(candidate: Candidate, file: LockText, lock: Lock, plan: Plan) -
 
 
 def _built(plan: Plan, locks: Sequence[Lock]) -> list[tuple[GivenProject, ...]]:
-    """Return the projects that each lock's environment has built: those of `--with`, and the lock's own.
+    """Return the projects that each lock's environment builds: those of `--with`, and the lock's own.
 
-    A folder is the same in both, as the newer lock has it: otherwise a change of the user's own would be
-    taken for that of an upgrade.
+    A directory is the same in both environments, as the newer lock has it. Otherwise a change of the user's
+    own would look like that of an upgrade.
     """
     said = {given.project.name for given in plan.own}
     found = []
@@ -229,7 +230,7 @@ def _lacking(spec: EnvironmentSpec, lock: Lock, services: Services) -> list[Dist
         installed = services.trials.resolve(spec)
         alone = services.trials.resolve(replace(spec, requirements=tuple(pins.values())))
     except (Unresolvable, BuildFailed):
-        return []  # a trial will say so
+        return []  # a trial will report it
     required = {distribution.name for distribution in alone} - named
     return [distribution for distribution in installed if distribution.name in required]
 

@@ -16,7 +16,7 @@ from bisect_asgi.core.text import plural
 
 
 def build(plan: Plan, interpreter: Interpreter, services: Services) -> dict[str, ProjectMetadata]:
-    """Return what the wheels of the user's projects say, by name; they are built unless they exist.
+    """Return the metadata of the wheels of the user's projects, by name; they are built unless they exist.
 
     Raises:
         UsageError: one of them cannot be built, which no release can change.

@@ -58,7 +58,7 @@ class Pythons(Axis):
         return plan.policy
 
     def prepare(self, plan: Plan, services: Services) -> SearchSpace:
-        """Return a candidate for each interpreter; what it cannot install shows as untestable.
+        """Return a candidate for each interpreter; one that cannot install the package will be untestable.
 
         Raises:
             UsageError: a named interpreter is not there, or there are fewer than two.
@@ -105,7 +105,7 @@ class Pythons(Axis):
 def each_python(plan: Plan, interpreters: Interpreters) -> list[tuple[str, Plan]]:
     """Return the Pythons that `--python` names, oldest first: the version, and the plan for that one alone.
 
-    `all` are those that the probe's `requires-python` admits, of each minor version the newest.
+    `all` stands for those that the probe's `requires-python` admits, the newest of each minor version.
 
     Raises:
         UsageError: there is none, or not one that is named.
@@ -144,7 +144,7 @@ def _limit(plan: Plan, pinned: Sequence[Release]) -> datetime | None:
     if plan.policy.kind is not PolicyKind.AS_OF_RELEASE:
         return plan.policy.moment
     is_pinned = any(release.project == plan.project for release in pinned)
-    return newest_upload(pinned) if is_pinned else None  # the day of one that is not pinned is nobody's
+    return newest_upload(pinned) if is_pinned else None  # without a pin, the package has no date
 
 
 def _place(wish: str | None, option: str, pythons: list[TargetPython]) -> int | None:

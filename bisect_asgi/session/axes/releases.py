@@ -62,7 +62,7 @@ class Releases(Axis):
     words = AxisWords(subject="{project}")
 
     def prepare(self, plan: Plan, services: Services, *, named: Mapping[str, str] = _NONE) -> SearchSpace:
-        """Choose the interpreter and the candidates; `named`, by option, come in whatever the switches say.
+        """Choose the interpreter and the candidates; `named`, by option, are included in any case.
 
         Raises:
             UsageError: a named release cannot be a candidate, none is left, or no interpreter fits.
@@ -165,7 +165,7 @@ def choose_releases(
     `demands`: returns what the user's projects demand of it on an interpreter.
 
     Raises:
-        UsageError: a named release cannot be looked at, fewer than two are left, or no interpreter fits.
+        UsageError: a named release cannot be a candidate, fewer than two are left, or no interpreter fits.
     """
     every = services.index.releases(project, having=_named(plan))
     plan = _with_latest(plan, every)
@@ -175,7 +175,8 @@ def choose_releases(
         pre=plan.pre,
         yanked=plan.yanked,
         by_upload=plan.by_upload,
-        # A release of a minute ago may have none yet; where none has, that is an error of its own.
+        # A release that is a minute old may not have its upload time yet. If no release has one, another
+        # error says so.
         dated=plan.policy.kind is not PolicyKind.LATEST and any(release.uploaded for release in every),
         named=(*named, *(end for end in (plan.good, plan.bad) if end is not None)),
     )
@@ -222,7 +223,8 @@ def _leaving(
 ) -> tuple[InterpreterChoice, Selection]:
     """Leave the oldest of `releases` to the Pythons that have wheels for them.
 
-    On a further Python the newest, too. The first one was chosen for the newest release, among others.
+    On a further Python, the newest releases may be left to others, too. The first Python was chosen to suit,
+    among others, the newest release.
     """
     others, target, short = plan.other_pythons or choice.others, choice.target, choice.interpreter.short
     oldest = releases[: left_to_others(releases, target, others)]
@@ -249,8 +251,8 @@ def _without(selection: Selection, left: Sequence[Release], reason: str) -> Sele
 def _named(plan: Plan) -> tuple[str, ...] | None:
     """Return both ends if the user gave them and no release beyond them may be run.
 
-    Then no release of the last minutes can be an end or newer than both. None if one can, or if everything is
-    to be done anew.
+    In that case, no release of the last minutes can be an end or newer than both ends. Return None otherwise,
+    and if everything is to be done anew.
     """
     ends = tuple(end for end in (plan.good, plan.bad) if end is not None and end != LATEST)
     is_all = len(ends) == 2 and plan.history.kind is HistoryKind.NONE and not plan.fresh
@@ -342,8 +344,8 @@ def prepare_claim(plan: Plan, claim: Claim, services: Services) -> tuple[SearchS
 def candidate(plan: Plan, release: Release, interpreter: Interpreter, pinned: Sequence[Release]) -> Candidate:
     """Return the candidate of one release.
 
-    Its own files are outside the limit of date (wheels for a newer Python come later), and so are the
-    projects that the user pins to one version.
+    The date limit does not apply to its own files, because wheels for a newer Python are uploaded later. Nor
+    does it apply to the projects that the user pins to one version.
     """
     pin = plan.requirement(release.version)
     spec = EnvironmentSpec(

@@ -1,8 +1,9 @@
 """One search: what it looks for, among which candidates, and everything that was observed of them.
 
-Whoever confirms, samples or mixes works on a `Search`. Only three of its methods change how observations are
-judged: `set_threshold`, when a threshold was found; `sample_beside`, when samples are to be taken in another
-way; and `settle`, when runs of one candidate differ.
+Whoever confirms, samples or mixes works on a `Search`. Only four of its methods change how observations are
+judged: `set_threshold`, when a threshold was found; `count_as_bad`, when different failures count as bad as
+well; `sample_beside`, when samples are to be taken in another way; and `settle`, when runs of one candidate
+differ.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Search:
             run_trial=services.trials.run,
             executor=services.executor,
             jobs=plan.jobs,
-            # Samples have the machine to themselves: not more trials at a time, and no builds meanwhile.
+            # Samples need the machine to themselves, so there are no additional trials and no builds
+            # meanwhile.
             most=plan.most_jobs if plan.sampling is None else plan.jobs,
             prebuilder=_prebuilder(services, emit) if plan.sampling is None else None,
             emit=emit,
@@ -121,7 +123,7 @@ class Search:
         """Return how often both sides of each of several changes are run."""
         if self.plan.criteria.threshold is None:
             return FIRST_RUNS
-        from bisect_asgi.core.metrics.stats import enough_there  # most searches are of no metric
+        from bisect_asgi.core.metrics.stats import enough_there  # most searches have no metric
 
         return max(FIRST_RUNS, enough_there(self.plan.confidence))
 
@@ -173,7 +175,7 @@ class Search:
 
     @property
     def _bound(self) -> str:
-        """The limit in words, a plain number in the unit that it counts in; empty: there is none."""
+        """The threshold as text, a plain number in the metric's unit; empty if there is none."""
         limit = self.plan.criteria.threshold
         if limit is None:
             return ""
@@ -191,8 +193,8 @@ class Search:
     def never_ran(self, judgement: Judgement) -> NeverRan | None:
         """Return why the search cannot go on, or None: an extra that does not exist, a probe that never ran.
 
-        If the user counts every failure, a probe that never ran is no reason. And nobody knows that it never
-        does before the good end that the user named has been run, however many others are back before.
+        If the user counts every failure, a probe that never ran is no reason. A good end that the user named
+        has to be run before this is known, however many other candidates have ended before.
         """
         if unknown := self.unknown_extra():
             return unknown
@@ -265,7 +267,7 @@ class Search:
         return range(first, first + len(yanked))
 
     def set_threshold(self, limit: Threshold, *, ends: Expectation | None = None) -> None:
-        """Call runs bad by a limit from here on; `ends`: which candidate is good by it, and which is bad."""
+        """Judge runs by a threshold from here on; `ends`: which candidate is good by it, and which is bad."""
         spec = self.engine.spec
         criteria = replace(spec.criteria, threshold=limit)
         self.plan = replace(self.plan, criteria=criteria)
@@ -274,7 +276,7 @@ class Search:
         )
 
     def count_as_bad(self, failures: tuple[Signature, ...]) -> None:
-        """Call runs with these failures bad from here on, although the bad end fails otherwise."""
+        """Count runs with these failures as bad from here on, although the bad end fails differently."""
         spec = self.engine.spec
         criteria = replace(spec.criteria, also=(*spec.criteria.also, *failures))
         self.plan = replace(self.plan, criteria=criteria)
@@ -284,13 +286,13 @@ class Search:
         self.emit(events.Note(text=told, is_live=True))
 
     def check_ends(self) -> None:
-        """Treat the ends that samples have told apart like user-given ends from here on."""
+        """Treat the ends that differ by their samples like user-given ends from here on."""
         self.space = replace(self.space, expectation=self.engine.spec.expectation, gallop=False)
 
     def sample_beside(self, reference: int) -> None:
         """Take each sample next to a run of the candidate `reference` from here on.
 
-        Samples taken without that are dropped. Those that earlier commands took so are taken in.
+        Samples without such a run are dropped. Samples with one that earlier commands took are recalled.
         """
         sampling = SamplingMode(reference=self.space.candidates[reference].spec)
         self.plan = replace(self.plan, sampling=sampling)

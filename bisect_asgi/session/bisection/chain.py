@@ -12,7 +12,8 @@ from bisect_asgi.session.bisection import Search
 def search_chain(search: Search, find: Callable[[Search], State]) -> State:
     """Search with `find` until no different failures are left in the gap of a boundary.
 
-    Then search for where each of the failures begins, and once more if that has shown a good candidate.
+    Then find where each of the failures begins. Search once more if any candidate was run for that, because
+    it may be good.
     """
     while True:
         state = find(search)
@@ -29,6 +30,6 @@ def _place(search: Search, state: State) -> bool:
     while keys := chains.to_place(search.judgement(), state, limit=search.plan.jobs):
         known = len(observed)
         search.engine.repeat(keys, 1)
-        if len(observed) == known:  # what is left has no result
+        if len(observed) == known:  # the remaining candidates have no result
             break
     return len(observed) > before

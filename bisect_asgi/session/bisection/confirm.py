@@ -1,8 +1,8 @@
-"""Make an answer sure by as many runs as it needs.
+"""Confirm a result by as many runs as it needs.
 
-A search starts as a plain bisection with one run of each candidate, which is enough if the probe always does
-the same. `core.search.confirmation` says which candidates to run again before the result is given; here they
-are run. At the first candidate that both passes and fails, `flaky` takes over.
+A search starts as a plain bisection with one run of each candidate, which is enough if the probe always has
+the same outcome. `core.search.confirmation` says which candidates to run again before the result is given;
+here they are run. At the first candidate that both passes and fails, `flaky` takes over.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SpotChecks = Callable[[Boundary], Collection[int]]
 def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> State:
     """Search until no run is missing to confirm the result, or until the probe turns out to be flaky.
 
-    The boundary is told as soon as it is known, before the runs that confirm it. That nothing changes is no
-    answer yet if there are other Pythons to search on, and is not confirmed.
-    Spot checks, and the other end if one is wrong, are run once, together with what confirms the state. The
-    state is returned as it is without them, even if one of them shows another change.
+    The boundary is reported as soon as it is known, before the runs that confirm it. "Nothing changes" is not
+    confirmed if there are other Pythons to search on, because it is not the result yet. Spot checks, and the
+    other end if one is wrong, are run once, together with the runs that confirm the state. The state is
+    returned as it is without them, even if one of them shows another change.
     """
     engine, space = search.engine, search.space
 
@@ -61,7 +61,7 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
         is_sure = isinstance(state, Boundary) and not state.skipped and not engine.errors
         others = checks(state) if isinstance(state, Boundary) and is_sure else ()
         if search.judgement().contradicts(space.expectation):
-            others = space.expectation.named  # if the other one is wrong as well, the ends are swapped
+            others = space.expectation.named  # if both are wrong, the user has swapped them
         if not run_again(search, missing, others) or not is_monotonic(search.judgement().verdicts):
             return state
 

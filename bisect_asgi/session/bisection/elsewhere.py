@@ -1,12 +1,11 @@
-"""Go on on other Pythons, if bisect-asgi chose the one that a search has run on.
+"""Continue on other Pythons, if bisect-asgi chose the one that a search has run on.
 
-A bug may show on some Pythons only, and an end may not import on the one that suits the range best. So a
-named end that is not as the user says is no answer before the others were tried. The first one on which all
-named ends are as the user says is taken, and the whole search runs there.
+A bug may show on some Pythons only, and an end may not import on the Python that suits the range best. So a
+named end that is not as the user says is not reported before the other Pythons were tried. The whole search
+then runs on the first one on which all named ends are as the user says.
 
-And no Python has wheels for the whole history of a compiled package. If all releases agree that have wheels
-for the chosen one, the others are searched on the Pythons that have wheels for them; see
-`core.releases.coverage`.
+No Python has wheels for the whole history of a compiled package. If all releases with wheels for the chosen
+Python agree, the others are searched on the Pythons that have wheels for them; see `core.releases.coverage`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ _VERBS = {Outcome.PASSED: "passes", Outcome.FAILED: "fails", Outcome.UNTESTABLE:
 def elsewhere(search: Search, stages: Stages) -> Search | None:
     """Return the search on a Python on which all named ends are as the user says, or at least testable.
 
-    None: they are so already, the user or the probe left no other Python, or there is none.
+    Return None if they already are, if the user or the probe leaves no other Python, or if no other Python
+    will do.
     """
     wrong, choice = _wrong_ends(search), search.space.choice
     if not wrong or choice is None or not choice.others:
@@ -66,8 +66,8 @@ def elsewhere(search: Search, stages: Stages) -> Search | None:
 def _wrong_ends(search: Search) -> dict[int, Outcome]:
     """Return the named ends that another Python may put right, with their outcomes.
 
-    Those of a flaky probe are not known well enough, those of a metric without a limit have no outcome, and
-    if one end does what is said of the other, the user has swapped them.
+    Ends of a flaky probe are not known well enough, and ends of a metric without a threshold have no outcome.
+    If each end is as the user says of the other, the user has swapped them. In these cases there are none.
     """
     judgement, expectation = search.judgement(), search.space.expectation
     if (
@@ -88,8 +88,8 @@ def _wrong_ends(search: Search) -> dict[int, Outcome]:
 def further(result: SearchResult, services: Services, find: Callable[[Search], SearchResult]) -> SearchResult:
     """Search on the Pythons that have wheels for releases that the chosen one has none for.
 
-    Return the result on the first one on which something changes, or else `result`, with what the others
-    showed in notes. `find`: runs a search.
+    Return the result on the first one on which something changes, or else `result`, with notes on the other
+    Pythons. `find` runs a search.
     """
     search, choice = result.search, result.search.space.choice
     if choice is None or not search.further_pythons:
@@ -193,7 +193,8 @@ class _Trying:
             for place, (target, end) in enumerate((each, end) for each in others for end in self._wanted)
         }
         self._axis = _OtherPythons(tuple(self._on(search, end, target) for end, target in self._keys))
-        # Which failure is the bug is not known there. One that leaves no metric stays untestable.
+        # On another Python, it is not known which failure is the bug, so any failure counts. With a metric, a
+        # failed run stays untestable, because it has no value.
         criteria = search.plan.criteria
         is_any = criteria.any_failure or not (criteria.metric or criteria.match)
         self._plan = replace(search.plan, criteria=replace(criteria, any_failure=is_any))

@@ -1,7 +1,7 @@
 """Join the search algorithm, the trials and the judge, and emit an event for everything that happens.
 
-The engine keeps observations only. After each one the judge rules on all of them afresh, and the algorithm is
-made afresh of all verdicts, so that a ruling that later observations change needs no bookkeeping.
+The engine keeps only observations. After each one, the judge rules on all of them anew, and the algorithm is
+made anew from all verdicts. So a ruling that later observations change needs no bookkeeping.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ class Engine:
     """Runs trials until a search has its result.
 
     Args:
-        spec: what to run, and what runs mean.
+        spec: what to run, and how runs are judged.
         run_trial: does one trial; called in the executor's workers.
         executor: where trials run; `jobs` of them at a time.
         emit: called with every event, in the thread of the caller.
         most: number of trials at a time if they mostly wait; None: `jobs`.
         prebuilder: builds environments ahead; None: nothing is built ahead.
-        clock: what events are dated by, in seconds.
+        clock: the time of events, in seconds.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class Engine:
         self._told_limit_s = 0.0
         self.observed: dict[int, tuple[Observation, ...]] = {}
         self.errors: dict[int, Observation] = {}
-        """Candidates of which there is no result, although they were asked twice; they stay unknown, and the
-        search goes round them."""
+        """Candidates that gave no result, although they were tried twice; they stay unknown, and the search
+        avoids them."""
         self._asked_again: set[int] = set()
         self.environments: dict[int, BuiltEnvironment] = {}
         """The environments in which candidates were run."""
@@ -225,9 +225,9 @@ class Engine:
         remember: Callable[[TrialRequest], Trial | None],
         is_built: Callable[[TrialRequest], bool] = lambda _: False,
     ) -> None:
-        """Take in what earlier commands observed, so that a command that is given again continues.
+        """Recall what earlier commands observed, so that a command that is given again continues.
 
-        Candidates whose environments are there, as `is_built` says, are expected to take less time.
+        Candidates whose environments already exist, as `is_built` says, are expected to take less time.
         """
         for key in range(len(self._candidates)):
             if key in self.observed:
@@ -249,9 +249,9 @@ class Engine:
     ) -> State:
         """Run trials until the search stops, `is_over` says so, or no candidate that is left gives a result.
 
-        With `looks_ahead` environments are built for the candidates that may be asked for next. At the moment
-        `until_s` of the clock the search ends as it stands, and no trial is begun that would last longer.
-        With `hands_on`, trials in flight go on, and the next search has those that are relevant to it.
+        With `looks_ahead`, environments are built for the candidates that may be next. At the moment
+        `until_s` of the clock the search ends as it is, and no trial is begun that would last longer. With
+        `hands_on`, trials in flight continue, and the next search keeps those that are relevant to it.
         """
         is_handed_on = False
         try:
@@ -285,10 +285,10 @@ class Engine:
         self.repeat_each(dict.fromkeys(keys, runs))
 
     def repeat_each(self, wanted: Mapping[int, int]) -> None:
-        """Run the probe so many more times on each of these candidates, the first ones first.
+        """Run the probe this many more times on each of these candidates, in their order.
 
-        Runs of one candidate go in parallel as far as there is room, each candidate having its share. Those
-        that were only cut off before are run once with the probe's own limit first.
+        Runs of one candidate are made in parallel as far as workers are free, and each candidate gets its
+        share. Candidates that were only cut off before are first run once with the probe's own limit.
         """
         self._emit(events.RepeatsStarted(runs=tuple(wanted.items())))
         in_full = [key for key in wanted if self._noise is None and self.is_cut_off(key)]
@@ -381,8 +381,8 @@ class Engine:
     def _collect(self, at_most_s: float = math.inf) -> None:
         """Wait until at least one trial is back, or for `at_most_s`, and take in all that are.
 
-        What ends the search, a trial's exception or an interrupt, is raised after that: what the other trials
-        have measured must not be lost.
+        A trial's exception or an interrupt ends the search. It is raised only after that, so that the
+        observations of the other trials are not lost.
         """
         errors: list[BaseException] = []
         try:
@@ -398,7 +398,8 @@ class Engine:
     def _take_finished(self) -> list[BaseException]:
         """Take in the trials that are back, in the order of submission; return the exceptions of others.
 
-        A trial without a result is made once more: a fault of this machine, an index or a file may pass.
+        A trial without a result is made once more, because a fault of this machine, an index or a file may be
+        gone then.
         """
         errors: list[BaseException] = []
         without: list[tuple[_Flight, Observation]] = []

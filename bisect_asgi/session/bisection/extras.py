@@ -37,7 +37,7 @@ class Extras:
         """Extras that some candidate has."""
 
     def unknown(self, environments: Mapping[int, BuiltEnvironment]) -> NeverRan | None:
-        """Return that no candidate has one of the extras, as far as that can be known, or None.
+        """Return the finding that no candidate has one of the extras, as far as that can be known, or None.
 
         `environments`: those of the candidates that were run.
         """
@@ -78,7 +78,8 @@ class Extras:
     def _elsewhere(self, extra: Extra, environments: Mapping[int, BuiltEnvironment]) -> Iterator[Declared]:
         """Yield what the package declares for candidates over the whole range that were not run.
 
-        It may be another release of the package for each. What cannot be resolved to wheels is passed over.
+        Each may have a different release of the package. Candidates that cannot be resolved to wheels are
+        left out.
         """
         last = len(self._candidates) - 1
         keys = {last * place // _PLACES for place in range(_PLACES + 1)} - environments.keys()

@@ -1,9 +1,9 @@
-"""Make an answer sure if a candidate both passes and fails.
+"""Confirm a result if a candidate both passes and fails.
 
-`NoisySearch` knows all tallies, and asks for runs until one boundary is as probable as it has to be, or until
-the budget is spent. It assumes one change. Therefore the ends, a few candidates elsewhere, and those whose
-runs look like the other side's are then run until their own runs show on which side they belong. If one does
-not belong where the boundary has it, there is more than one change, and `flaky_changes` takes over.
+`NoisySearch` has all tallies, and asks for runs until one boundary is as probable as required, or until the
+budget is spent. It assumes one change. Some candidates are therefore run until their own runs show on which
+side they are: the ends, a few others away from the boundary, and those whose runs look like the other side's.
+If one is on the wrong side of the boundary, there is more than one change, and `flaky_changes` takes over.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def search_noisy(
     run.know_ends()
     while True:
         state = run.until_settled()
-        # Made before the noise is set, by which candidates between the likely places lose their tallies.
+        # The algorithm is made before the noise is set, because candidates between the likely places then
+        # lose their tallies.
         algorithm = run.algorithm()
         if run.is_several(search.judgement()):
             return run.changes(algorithm)
@@ -134,9 +135,9 @@ class _NoisyRun:
         return divide(judgement.tallies).log_odds > math.log(_SEVERAL / (1 - _SEVERAL))
 
     def _odd(self, judgement: Judgement) -> list[int]:
-        """Return the candidates to run because they speak for several changes, as far as that is not clear.
+        """Return the candidates to run because they may show several changes, as far as that is not clear.
 
-        A search for one change would not run them again: nothing there tells of the likeliest place.
+        A search for one change would not run them again, because they tell nothing about the likeliest place.
         """
         tallies = judgement.tallies
         division = divide(tallies)
@@ -191,7 +192,8 @@ class _NoisyRun:
     def until_clear(self, noise: Noise, keys: Collection[int]) -> Noise:
         """Run candidates until it is clear on which side each is; return what is then known of both sides.
 
-        It never becomes clear where the history changes more than once, which blurs what is known of a side.
+        If the history changes more than once, it never becomes clear, because the rates of both sides are
+        then blurred.
         """
         before = self._search.judgement().tallies
         while True:
@@ -208,7 +210,7 @@ class _NoisyRun:
     def changes(self, algorithm: NoisySearch) -> tuple[State, events.BeliefUpdated | None]:
         """Return all changes, each candidate being on the side that its own runs show.
 
-        If the budget does not suffice, return the belief about one change, and note what contradicts it.
+        If the budget does not suffice, return the belief about one change, and a note on what contradicts it.
         """
         state = FlakyChanges(self._search, is_spent=self.is_spent).find()
         return state, self.belief(algorithm) if isinstance(state, Open) else None
@@ -267,7 +269,7 @@ def _noise(algorithm: NoisySearch, state: State) -> Noise:
     old, new = (Tally(passed=r.runs - r.failed, failed=r.failed) for r in (belief.old, belief.new))
     is_worse = new.failed * old.runs >= old.failed * new.runs
     is_found = isinstance(state, Boundary)
-    # If there may well be no change at all, no range holds it with the confidence that is asked for.
+    # If there may be no change at all, no range contains it with the required confidence.
     is_likely = belief.no_change <= 1 - confidence
     return Noise(
         new_is=Outcome.FAILED if is_worse else Outcome.PASSED,
@@ -309,8 +311,8 @@ def _is_unclear(key: int, tally: Tally, noise: Noise) -> bool:
 def _is_misfit(key: int, tally: Tally, noise: Noise, confidence: float) -> bool:
     """Return whether the runs of a candidate are like those of the other side.
 
-    Less clearness will do for a candidate that was run so often that it should have shown where it belongs:
-    the other change then blurs what is known of its side, too.
+    A candidate that was run so often that its side should be clear needs weaker evidence: another change then
+    also blurs the rates of its side.
     """
     wanted = min(_FITS, confidence) if tally.runs >= _MOST_CHECKS else confidence
     return noise.by_itself(key, tally, confidence=wanted) not in (None, noise.side(key, tally))

@@ -21,7 +21,7 @@ from bisect_asgi.session.bisection import Search
 _STRETCHES = 8
 """A state is seen if it lasted for an eighth of the range: each candidate takes several runs.
 
-If all changes are wanted, shorter ones are looked for after that, as long as the budget lasts.
+If all changes are wanted, shorter states are searched after that, as long as the budget lasts.
 """
 _DECIDING = 8
 """A change rests on about so many candidates, which share the doubt that the confidence leaves."""

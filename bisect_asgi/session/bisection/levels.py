@@ -1,9 +1,9 @@
 """Find all changes of a metric: sample every candidate, and fit levels or a creep to the samples.
 
-A metric may step up and down again, or never step and grow a little with each release. If the user gives a
-limit, a candidate is on the side where its median is, whatever single samples show, and the levels are
-reported as well. Without a limit each step between two levels is a change. A limit is then set at the newest
-step, by which candidates are good or bad, so that the culprit of that step can be searched for.
+A metric may step up and down again, or grow a little with each release without any step. If the user gives a
+threshold, a candidate is on the side where its median is, whatever single samples show, and the levels are
+reported as well. Without a threshold, each step between two levels is a change. A threshold is then set at
+the newest step. It makes candidates good or bad, so that the culprit of that step can be searched.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LevelSearch:
     """Finds all levels of a metric.
 
     Args:
-        search: the search among whose candidates they are.
+        search: the search whose candidates are sampled.
         threshold_search: what is measured.
         sampler: takes the samples, and knows their unit.
     """
@@ -73,7 +73,7 @@ class LevelSearch:
         return result_of_all(self._search.context, state, self._search.judgement())
 
     def place(self) -> None:
-        """Sample every candidate, and rule on each by its median; there is a limit already."""
+        """Sample every candidate, and rule on each by its median; there is a threshold already."""
         _, samples = self._levels()
         if samples:
             samples = self._sample_sides(samples)
@@ -141,7 +141,7 @@ class LevelSearch:
         return self._search.plan.criteria.threshold or Threshold(metric=self._threshold_search.metric)
 
     def _judge_by(self, change: LevelStep, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
-        """Set the limit at the newest step: more is worse, unless the good end says otherwise."""
+        """Set the threshold at the newest step: more is worse, unless the named good end shows otherwise."""
         are_ratios = self._limit.unit == RATIO and min(change.old, change.new) > 0
         between = threshold_between([change.old], [change.new], are_ratios=are_ratios)
         is_worse = between.is_new_above if good is None else good <= change.low
@@ -175,7 +175,7 @@ class LevelSearch:
         )
 
     def _placed(self, samples: Mapping[int, Sequence[float]], limit: Threshold, is_worse: bool) -> Noise:
-        """Return what puts each candidate on the side of the limit where its median is."""
+        """Return the noise that puts each candidate on the side of the threshold where its median is."""
         bad, good = (Verdict.NEW, Verdict.OLD) if is_worse else (Verdict.OLD, Verdict.NEW)
         return Noise(
             new_is=Outcome.FAILED if is_worse else Outcome.PASSED,

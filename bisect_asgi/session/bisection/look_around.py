@@ -1,14 +1,14 @@
-"""Look at the rest of the history: for other changes than the one that a search has found.
+"""Run the rest of the history, to find other changes than the one that a search has found.
 
-A bisection runs a few releases and infers the others. What it infers is wrong if the history changes more
-than once, so the rest is looked at as long as it is nearly free: until everything was run, or for as long as
-the search took. `core/search/looks.py` says what is looked at first. A change that has shown is placed, and
-both its sides are confirmed, although that takes longer.
+A bisection runs a few releases and infers the others. The inferred verdicts are wrong if the history changes
+more than once. So the rest is run, until everything was run or for as long as the search took.
+`core/search/looks.py` chooses what is run first. A change that is found is placed, and both its sides are
+confirmed, although that takes longer.
 
-The look comes after the search for the cause, not beside it. The cause is what the user asked for. Both keep
-all processors busy, so together they would take as long, and each would wait for the other. And the look goes
-on until its time is over, while the cause is known as soon as it is. If the ends agree, there is nothing to
-explain yet, and the look comes first.
+This look comes after the search for the cause, not in parallel with it, because the user asked for the cause.
+Both keep all processors busy, so together they would take as long, and each would delay the other. The look
+also lasts until its time is over, while the search for the cause ends when the cause is known. If the ends
+agree, there is nothing to explain yet, and the look comes first.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _AGREE = (StopReason.ALL_OLD, StopReason.ALL_NEW)
 def look_around(search: Search, state: State, *, search_s: float) -> AllBoundaries | None:
     """Run candidates away from the boundary; return the changes that are then known.
 
-    None: nothing was looked at, or a candidate both passed and failed, which one more run does not explain.
-    `search_s` is how long the search took, in seconds.
+    Return None if nothing was run, or if a candidate both passed and failed, which one more run does not
+    explain. `search_s` is how long the search took, in seconds.
     """
     budget_s = search.plan.history.budget_s(search_s)
     if budget_s <= 0 or not _is_worth_a_look(search, state):
         return None
     asked = 2 + math.ceil(math.log2(len(search.labels)))
-    # A change in the range may have been mended beyond it. If there is none, the range is the whole question.
+    # A change in the range may have been fixed in a newer release. Without a change, only the range matters.
     search.look_beyond(within=SpecifierSet() if isinstance(state, Boundary) else search.plan.releases)
     if search.plan.history.kind is HistoryKind.AUTO and _has_looked(search, asked):
         budget_s = 0.0
@@ -65,7 +65,7 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
         search.emit(events.Note(text=_beginning(search, boundary), is_live=True))
     begun = time.monotonic()
     search.engine.search(replay, until_s=begun + budget_s, hands_on=True)
-    # Without a boundary, a change that has shown is the answer, and the search for its place has no limit.
+    # Without a boundary, a change that is found is the result, so the search for its place has no time limit.
     end_s = begun + search.plan.history.placing_s(search_s) if boundary else math.inf
     search.engine.search(partial(replay, places_only=True), until_s=end_s)
     _confirm_placed(search, until_s=end_s)
@@ -76,9 +76,11 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
 
 
 def _has_looked(search: Search, asked: int) -> bool:
-    """Return whether earlier commands have run everything, and looked for as long as they have searched.
+    """Return whether this command made no run, and earlier ones have looked for as long as they have
+    searched.
 
-    `asked` is how many candidates a search for one change takes. The same command again answers at once.
+    `asked` is how many candidates a search for one change takes. Without this, the same command would look on
+    each time that it is given.
     """
     return search.engine.made == 0 and len(search.judgement().rulings) >= 2 * asked
 
@@ -98,10 +100,10 @@ def _confirm_placed(search: Search, *, until_s: float) -> None:
 
 
 def sure_changes(search: Search, found: Boundary | None) -> AllBoundaries:
-    """Return the changes that are known by now, those without a place or without enough runs left out.
+    """Return the changes that are known by now, without those that lack a place or enough runs.
 
     Args:
-        found: the boundary that the search has found, and confirmed in its own way.
+        found: the boundary that the search has found and already confirmed.
     """
     known, unsure = _known(search).so_far, _unsure(search, found)
     return replace(known, changes=tuple(change for change in known.changes if change not in unsure))

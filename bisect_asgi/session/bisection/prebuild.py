@@ -1,14 +1,14 @@
 """Build environments ahead that may be needed next, while trials run.
 
-Building competes with the trials for the processors, and most environments built ahead are never used,
-because the search goes only one of the ways that were possible. So only as much is built as trials leave
-idle: a probe that computes leaves nothing, but one that waits leaves a lot, and so do downloads.
+Building competes with the trials for the processors. Most environments built ahead are never used, because
+the search takes only one of the possible ways. So builds only use the processors that trials leave idle. A
+probe that computes leaves none idle, but one that waits leaves many, and so do downloads.
 
-A run that takes longer than it computes may have waited for a core that other programs had. That is no
-reason to run more at once, which would only make it wait longer. Each observation has how many cores others
-kept busy meanwhile. Only where that left none for the run it may have waited for one, and then for at most
-`_RIVALS` seconds for each that it computed: a core is shared with so many others at the most. What is left is
-the probe's own waiting.
+A run that takes longer than it computes may have waited for a core that other programs used. That is no
+reason to run more trials in parallel, because the run would only wait longer. Each observation has the number
+of cores that other programs kept busy meanwhile. Only if they left no core may the run have waited for one.
+It then waited at most `_RIVALS` seconds for each second that it computed, because a core is shared with at
+most that many others. The rest is the probe's own waiting.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Prebuilder:
     Args:
         prepare: builds one; called in the executor's workers.
         emit: called with an event when each begins and ends, in the thread of the caller.
-        clock: what events are dated by, in seconds.
+        clock: the time of events, in seconds.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Prebuilder:
     def _start(self, request: TrialRequest) -> None:
         token, ended = CancelToken(), list[float]()
         self._emit(events.PreparationStarted(key=request.key, at_s=self._clock()))
-        self._launching = token  # an interrupt may keep it from being recorded
+        self._launching = token  # an interrupt may come before the build is recorded below
         future = self._executor.submit(self._prepare, request, token)
         self._flights[request.key] = (future, token, ended)
         self._launching = None
@@ -118,10 +118,11 @@ def waiting_share(cores: int, trials: Sequence[Trial]) -> float:
 
 
 def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
-    """Return how many trials to run in parallel, at least `cores`, by how long the last ones have waited.
+    """Return how many trials to run in parallel, at least `cores`, by how long the last ones waited.
 
-    If trials wait for environments, twice as many as there are cores: each costs the processors something,
-    and the downloads will be cached soon. If the probe itself waits, as many as keep the processors busy.
+    If trials wait for environments, it is twice the number of cores, and not more, because each build also
+    computes and the downloads will be cached soon. If the probe itself waits, it is the number that keeps the
+    processors busy.
     """
     share = waiting_share(cores, trials)
     if share <= _MOSTLY:
@@ -132,9 +133,10 @@ def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
 
 
 def idle_places(cores: int, trials: Sequence[Trial]) -> int:
-    """Return how many environments may be built ahead at a time, by how long the last trials have waited.
+    """Return how many environments may be built ahead at a time, by how long the last trials waited.
 
-    Before anything is known, as many as there are cores: the candidates after both ends are nearly certain.
+    Before anything is known, it is the number of cores, because the candidates after both ends are nearly
+    certain.
     """
     if not trials:
         return cores

@@ -1,9 +1,9 @@
-"""Run one search with everything that makes its answer sure: limit, boundary, confirmation, other changes.
+"""Run one search with all its steps: threshold, boundary, confirmation, other changes.
 
 The first search of a run, the search along a dependency's releases, and the one into commits are the same.
 
-The search and the look at the rest of the history are two steps: between them, the cause of what was found is
-searched for.
+The search and the look at the rest of the history are two steps. Between them, the cause of the change is
+searched.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def run_search(search: Search) -> SearchResult:
 def newest_that_passes(search: Search) -> SearchResult | None:
     """Run the newest candidate; return the result if it is not bad, or None if the search is to begin.
 
-    Without a result of its own it begins as well: the search says what is wrong.
+    If the candidate gives no result, the search begins as well, and reports what is wrong.
     """
     newest, context = len(search.labels) - 1, search.context
     search.recall()
@@ -102,7 +102,7 @@ def newest_that_passes(search: Search) -> SearchResult | None:
 
 
 def find(search: Search, *, elsewhere: Callable[[Search], Search | None] = lambda _: None) -> SearchResult:
-    """Take in what is known, find a limit if one is missing, search, confirm, and return the answer.
+    """Recall what is known, find a threshold if one is missing, search, confirm, and return the result.
 
     If named ends are wrong, `elsewhere` may return another search to run instead.
     """
@@ -145,7 +145,7 @@ def _look(result: SearchResult) -> SearchResult:
     if state is None or result.belief:
         return result
     known = look_around(search, state, search_s=result.search_s)
-    if _is_flaky(search):  # the look has shown that
+    if _is_flaky(search):  # the look has shown that the probe is flaky
         return _result(search, *search_noisy(search, checks=partial(_checks, search)))
     seen = _with_changes(_result(search, state, None), state, known) if known else result
     known = state if isinstance(state, AllBoundaries) else known
@@ -200,7 +200,7 @@ def find_threshold(search: Search, threshold_search: ThresholdSearch) -> Result 
     return _threshold_finder(search, threshold_search).find_threshold()
 
 
-# Imported when a metric decides: most searches do without.
+# This is imported only if a metric decides, because most searches have none.
 
 
 def _threshold_finder(search: Search, threshold_search: ThresholdSearch) -> ThresholdFinder:
@@ -230,7 +230,8 @@ def _is_flaky(search: Search) -> bool:
 
 def _checks(search: Search, found: Boundary) -> Collection[int]:
     """Return the candidates elsewhere that show whether a flaky history changes more than once."""
-    # Whatever is known: so the same command chooses the same ones and finds them in the store.
+    # The choice does not depend on what is known, so that the same command chooses the same candidates and
+    # finds their runs in the store.
     is_wanted = search.plan.history.kind is not HistoryKind.NONE
     return spot_checks(search.labels, found.low, found.high, known=(), most=_CHECKS if is_wanted else 0)
 
@@ -266,7 +267,7 @@ def all_changes(
     """
     size = len(search.labels)
     finest = math.ceil(size / COARSE) if shortest is None else shortest
-    wanted = (*first, size - 1, 0)  # The newest end early: it says which side is which.
+    wanted = (*first, size - 1, 0)  # the newest end early, because it decides which side is which
     return lambda verdicts: AllChanges.replay(size, verdicts, shortest=finest, first=wanted, never=never)
 
 

@@ -27,7 +27,7 @@ class Stages:
     """Runs the searches inside a run, and numbers them.
 
     Args:
-        services: the outside, as for the run.
+        services: the ports, as for the run.
         emit: called with every event; those of a stage carry its number.
     """
 
@@ -53,13 +53,13 @@ class Stages:
         """Run one whole search as a stage.
 
         Args:
-            space: the candidates; None: the plan's axis makes them, and its errors are the stage's, too.
-            context: what is the same for all candidates, if that is not what the axis says.
+            space: the candidates; None: the plan's axis makes them, and its errors end the stage.
+            context: what is the same for all candidates, if it is not the axis' own text.
             ends: what is known of the first and the last candidate.
 
         Raises:
-            BisectError: the search is impossible as it was asked for, or the outside failed; the stage's last
-                event says so, too.
+            BisectError: the search that was asked for is impossible, or the index, the network or the disk
+                failed; the stage's last event has the error, too.
         """
         stage, emit = self.open()
         emit(started(plan, context=context))
@@ -134,8 +134,8 @@ def _for_uv(given: GivenProject) -> str:
 def ending(emit: Emit) -> Iterator[Callable[[Result], None]]:
     """Let a run or a stage end with a result, even if an error or an interrupt ends it.
 
-    The context is a function that emits the answer; it does so once. An exception raised inside is emitted as
-    the answer, if there was none before, and goes on.
+    The context is a function that emits the result, once. An exception raised inside is emitted as the result
+    if there was none before, and is raised again.
     """
     begun = time.monotonic()
     is_open = True

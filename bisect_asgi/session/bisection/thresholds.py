@@ -1,9 +1,9 @@
-"""Find a limit for a metric, if the user gave none, by samples of both ends.
+"""Find a threshold for a metric, if the user gave none, by samples of both ends.
 
 The outermost candidates that can be measured are sampled until they are clearly apart, as
-`core.metrics.stats` decides, and the limit is set midway between them. If the user gives the limit as a
-share, it is set at that distance from the good end. Times are compared as ratios: next to each sample the
-good end is run as a reference, so that what slows the machine down slows down both.
+`core.metrics.stats` decides, and the threshold is set midway between them. If the user gives the threshold as
+a percentage, it is set at that distance from the good end. Times are compared as ratios: next to each sample
+the good end is run as a baseline, so that a slower machine slows down both.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class SampledEnds(Struct, frozen=True, kw_only=True):
 
 
 class ThresholdFinder:
-    """Samples both ends of a search, and sets the limit.
+    """Samples both ends of a search, and sets the threshold.
 
     Args:
-        search: the search that needs a limit.
-        threshold_search: what is measured, and what the user says about its limit.
+        search: the search that needs a threshold.
+        threshold_search: what is measured, and what the user says about its threshold.
     """
 
     def __init__(self, search: Search, threshold_search: ThresholdSearch) -> None:
@@ -163,7 +163,7 @@ class ThresholdFinder:
             self.sample(keys, count)
             old, new = map(self.samples, keys)
             compared = sampling.apart(old, new, effect=effect) if old and new else _NOTHING
-            # More samples will not make a difference count that is certain and far too small.
+            # If the difference is certain but far too small to count, more samples will not change that.
             is_small = compared.is_shown and compared.relative <= effect / 2 and count > LOOKS[3]
             is_enough = compared.is_apart or is_small or self._is_share or sampling.is_constant(old, new)
             if is_enough or min(len(old), len(new)) < count or self._is_spent(budget, begun):
@@ -171,16 +171,16 @@ class ThresholdFinder:
         return compared
 
     def _is_spent(self, budget: Budget, begun: float) -> bool:
-        # Half of the budget: if the ends are just apart, the search needs as much again.
+        # The ends get half of the budget: if they barely differ, the search needs the other half.
         return budget.is_spent(2 * self._engine.made, 2 * (time.monotonic() - begun))
 
     def _limit(self, ends: SampledEnds, compared: Comparison) -> tuple[Threshold | None, int]:
-        """Return the limit, or None if there can be none, and which end is good."""
+        """Return the threshold, or None if there can be none, and which end is good."""
         threshold_search, empty = self._threshold_search, self._empty
         good = ends.low if ends.good is None else ends.good
         level = median(self.samples(good)) if self.samples(good) else 0.0
         if level == 0 and self._is_share:
-            return None, good  # a share of zero is no distance
+            return None, good  # a percentage of zero is no distance
         if threshold_search.above is not None:
             return replace(empty, above=level + abs(level) * threshold_search.above), good
         if threshold_search.below is not None:

@@ -21,10 +21,11 @@ _WORTH_A_LOOK = (ResultKind.FOUND, ResultKind.NOT_REPRODUCED)
 
 
 def with_yanked(search: Search, answer: Result, *, search_s: float) -> Result:
-    """Return the answer with what yanked releases show that may matter, and name the others in its hint.
+    """Return the answer with the yanked releases that may matter, and name the others in its hint.
 
     They are run for a quarter of the time that the look at the history has; see `core.releases.yanked`. Those
-    inside a change are run once in any case: without them, it is not known where it broke.
+    inside a change are run once in any case, because without them it is not known which release broke the
+    probe.
     """
     changes = answer.mapped.changes if answer.mapped else ()
     changes = changes or ((answer.found,) if answer.found else ())
@@ -83,7 +84,7 @@ def _run(
             if key in engine.errors or (is_late and not is_urgent):
                 break
             engine.repeat([key], FIRST_RUNS - known if known else 1)
-    engine.emit_rulings()  # of those, too, that earlier commands have run often enough
+    engine.emit_rulings()  # including those that earlier commands have run often enough
     return [key for key in keys if key in engine.observed]
 
 
@@ -94,9 +95,9 @@ def _told(
     ruling: Ruling,
     outcomes: Mapping[str, Outcome],
 ) -> str:
-    """Return what a yanked release shows, as a clause; `outcomes` has all that were run, by version.
+    """Return the outcome of a yanked release as a clause; `outcomes` has all that were run, by version.
 
-    Why it was yanked comes last: it may be long, and a narrow screen cuts it.
+    The reason why it was yanked comes last, because it may be long, and a narrow screen cuts it.
     """
     text = f"{candidate.label}, yanked, {_shown(search, changes, candidate, ruling, outcomes)}"
     return f"{text} (yanked: {candidate.yanked})" if candidate.yanked else text

@@ -1,9 +1,9 @@
 """Find the culprit of a change by trials.
 
 Between the last good and the first bad candidate several distributions differ. Mixes of the two environments
-show which of them cause the change (`core.culprit` says which mixes). If a culprit moved over several of its
-own releases, the search goes on along those with everything else held, and the boundary there is explained in
-the same way: down to a culprit within which there is no other.
+show which of them cause the change (`core.culprit` says which mixes). If there are several releases of a
+culprit between its two versions, the search continues along them with everything else held. The boundary
+there is explained in the same way, down to a culprit within which there is no other.
 """
 
 from __future__ import annotations
@@ -100,9 +100,10 @@ class Explainer:
         """The culprits within which no other was found."""
 
     def explain(self, boundary: BoundarySides, *, depth: int = 0, is_further: bool = False) -> None:
-        """Emit the culprit of the change across `boundary`, and go on within it.
+        """Emit the culprit of the change across `boundary`, and continue within it.
 
-        `is_further`: this is what is left once the culprits found before are reverted; it fails differently.
+        `is_further`: the change is what is left when the culprits found before are reverted; its failure
+        differs.
         """
         try:
             explained, mixing, rest = self._culprit(boundary)
@@ -155,7 +156,7 @@ class Explainer:
         if not differing:
             problem = "the same versions are installed on both sides, from other files"
             return _explained(boundary, CulpritKind.UNCLEAR, (), problem), None, None
-        if len(differing) == 1:  # nothing to tell apart
+        if len(differing) == 1:  # only one can be the culprit
             kind = CulpritKind.PACKAGE if boundary.package else CulpritKind.DEPENDENCY
             return _explained(boundary, kind, (ShownSet(moved=differing),)), None, None
         stage, emit = self._stages.open()
@@ -220,7 +221,7 @@ class Explainer:
             base = label(boundary.old, boundary.new, rest)
             context = f"in the environment of {base}"
             result = self._stages.search(plan, space=space, context=context, ends=ends)
-        except BisectError:  # the stage's last event says so; what mixes have shown stands
+        except BisectError:  # the stage's last event has the error; the culprit stays
             return False
         within = boundary_of(result)
         if within is None or result.answer.kind is not ResultKind.FOUND:
@@ -233,7 +234,7 @@ class Explainer:
         target = self._stages.services.interpreters.target(boundary.new.spec.interpreter)
         try:
             every = self._stages.services.index.releases(move.name)
-        except UsageError:  # it is on no index: installed from a folder or an address
+        except UsageError:  # no index has it: it was installed from a directory or an address
             every = ()
         return upgrades(move, every, target, pre=self._plan.pre, yanked=self._plan.yanked)
 

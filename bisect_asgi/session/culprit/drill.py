@@ -1,8 +1,9 @@
 """Compare the culprit's two releases, and search the commits between them.
 
-If the first bad commit is a merge, the merged branch is searched by itself, from where it left the main one
-to what was merged of it, and so on into merges on it; of several merged branches, the first. If the last
-commit of the branch is good, the merge itself is the first bad commit.
+If the first bad commit is a merge, the merged branch is searched by itself, from where it left the main
+branch to its last merged commit. Merges on that branch are searched in the same way. Of several merged
+branches, the first is searched. If the last commit of the branch is good, the merge itself is the first bad
+commit.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def go_into(target: DrillTarget, plan: Plan, stages: Stages) -> None:
     """Compare the culprit's two releases, and search the commits between them if the user wants that.
 
     Raises:
-        UsageError: there is no such repository as the user named.
-        Unavailable: it did not answer.
+        UsageError: the repository that the user named does not exist.
+        Unavailable: the repository did not answer.
     """
     own = stages.services.repositories.open(plan.repository) if plan.repository else None
     if own and not is_of(own, target.move):
@@ -103,7 +104,7 @@ def _drill(plan: Plan, stages: Stages) -> None:
         result = stages.search(plan)
         if not plan.first_parent:
             go_into_merges(plan, result, stages)
-    except BisectError:  # the stage's last event says so
+    except BisectError:  # the stage's last event has the error
         return
 
 
@@ -186,7 +187,7 @@ def compare_releases(
     services: Services,
     repository: Repository | None = None,
 ) -> Compared:
-    """Compare a distribution's two versions; what cannot be had is left out, with the problem if it is all.
+    """Compare a distribution's two versions, as far as they are available; with the problem if nothing is.
 
     Args:
         failing: the runs on the side that fails; files of their tracebacks come first.
@@ -272,4 +273,4 @@ def _sdist_texts(compared: Compared, services: Services) -> Iterator[str]:
     try:
         yield from services.index.changelogs(Distribution(name=compared.name, version=compared.new))
     except (Unavailable, UsageError):
-        return  # a changelog is worth no error
+        return  # a missing changelog is not worth an error

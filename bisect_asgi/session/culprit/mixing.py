@@ -3,9 +3,9 @@
 `core.culprit` says which mixes. Here they are run, as candidates of a search whose first two candidates are
 the boundary's sides.
 
-A mix is first installed with whatever it requires, so that it can run. If that pulls in something which is
-not part of the mix, and the mix shows the change, the mix is run once more strictly without that: what was
-pulled in may be the culprit.
+A mix is first installed with everything that it requires, so that it can run. This may pull in a distribution
+that is not part of the mix. If such a mix shows the change, it is run once more strictly, without that
+distribution, because that may be the culprit.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Mixing:
         return f"{plural(_MOST_RUNS, 'run')} did not show whether {label} is good or bad"
 
     def find(self) -> Culprit:
-        """Run mixes until the culprit is known, and those that it rests on once more; return it.
+        """Run mixes until the culprit is known, run those that show it once more, and return the culprit.
 
         Raises:
             Unavailable: there is no result for one of the mixes.
@@ -201,7 +201,7 @@ class Mixing:
             strict_key = self._keys.get((mix, True))
             is_strict = strict_key is not None
             without = Verdict.SKIP if strict_key is None else verdicts.get(strict_key, Verdict.SKIP)
-            if back:  # what was to be left out was pulled in again: it was another mix that ran
+            if back:  # dropped distributions were pulled in again, so a different mix has run
                 outcomes[mix] = MixOutcome(verdict=without)
                 outcomes.setdefault(mix - back, MixOutcome(verdict=verdict, pulled_in=pulled_in))
             elif without is Verdict.SKIP:
@@ -220,7 +220,7 @@ class Mixing:
         return [mix for mix in dict.fromkeys(rested) if mix not in sides and (mix, False) not in self._keys]
 
     def _unconfirmed(self, keys: Sequence[int]) -> list[int]:
-        """Return those to be run once more.
+        """Return the mixes to run once more.
 
         Without an environment another run would show the same. An untestable mix is not run again, because
         the culprit claims nothing that such a mix could refute.
@@ -262,7 +262,7 @@ class Mixing:
         """Run mixes, and settle flaky ones.
 
         Raises:
-            Unavailable: there is no result for one: nothing may be concluded without it.
+            Unavailable: there is no result for one of them, and without it nothing may be concluded.
         """
         self._engine.repeat(keys, runs)
         self._check_errors()
@@ -274,7 +274,7 @@ class Mixing:
         """Run flaky mixes until it is clear on which side they are."""
         self._update_noise()
         while unclear := [key for key in self._unclear() if samples(self._engine.observed[key]) < _MOST_RUNS]:
-            # With both sides: a mix is compared with how often they fail.
+            # Both sides are run, too, because a mix is compared with their failure rates.
             self._engine.repeat([0, 1, *unclear], self._plan.repeats or 1)
             self._check_errors()
             self._update_noise()
@@ -282,7 +282,7 @@ class Mixing:
 
     def _update_noise(self) -> None:
         """Rule on mixes by how often both sides fail, as far as that is known by now."""
-        self.search.settle(None)  # or mixes that are not clear would have no tallies
+        self.search.settle(None)  # otherwise unclear mixes would have no tallies
         seen = self.search.judgement().tallies
         old, new = (
             before + seen.get(key, Tally()) - self._seeded.get(key, Tally())

@@ -76,8 +76,7 @@ def look_around(search: Search, state: State, *, search_s: float) -> AllBoundari
 
 
 def _has_looked(search: Search, asked: int) -> bool:
-    """Return whether this command made no run, and earlier ones have looked for as long as they have
-    searched.
+    """Return whether this command made no run, and earlier ones looked for as long as they searched.
 
     `asked` is how many candidates a search for one change takes. Without this, the same command would look on
     each time that it is given.

@@ -178,33 +178,33 @@ def _measured(run: Observation, criteria: Criteria) -> Observation:
     run that failed is untestable, because it has no value of the metric to judge by, unless every failure
     counts.
     """
-    limit = criteria.threshold
+    threshold = criteria.threshold
     if criteria.metric is None:
         return run
     if run.outcome is Outcome.FAILED and not criteria.any_failure:
         return replace(run, outcome=Outcome.UNTESTABLE)
     if run.outcome is not Outcome.PASSED:
         return run
-    value = limit.value(run) if limit else metrics.measured(run, criteria.metric)
-    if problem := _problem(run, value, criteria.metric, limit):
+    value = threshold.value(run) if threshold else metrics.measured(run, criteria.metric)
+    if problem := _problem(run, value, criteria.metric, threshold):
         signature = Signature(kind=FailureKind.METRIC, phase=Phase.CHECK, text=problem, shown=problem)
         return replace(run, outcome=Outcome.UNTESTABLE, signature=signature)
-    if limit is None or value is None or not limit.is_crossed(value):
+    if threshold is None or value is None or not threshold.is_crossed(value):
         return run
-    with_unit = replace(limit, unit=limit.unit or metrics.unit_of(run, limit.metric))
+    with_unit = replace(threshold, unit=threshold.unit or metrics.unit_of(run, threshold.metric))
     return replace(run, outcome=Outcome.FAILED, signature=with_unit.signature(value))
 
 
-def _problem(run: Observation, value: float | None, metric: str, limit: Threshold | None) -> str:
+def _problem(run: Observation, value: float | None, metric: str, threshold: Threshold | None) -> str:
     """Return why `value` cannot be compared with the threshold, or "" if it can."""
     if metrics.measured(run, metric) is None:
         return run.complaint or f"no metric `{metric}`"
     if value is None:
         return f"the baseline's run has no `{metric}` to compare with"
-    unit, limit_unit = metrics.unit_of(run, metric), limit.unit if limit else ""
-    if limit_unit in ("", RATIO, unit):  # a threshold without a unit is in the metric's base unit
+    unit, its_unit = metrics.unit_of(run, metric), threshold.unit if threshold else ""
+    if its_unit in ("", RATIO, unit):  # a threshold without a unit is in the metric's base unit
         return ""
-    return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its threshold is in {limit_unit}"
+    return f"`{metric}` is {f'in {unit}' if unit else 'without a unit'}, and its threshold is in {its_unit}"
 
 
 def _outcome(runs: Sequence[Observation], criteria: Criteria) -> Outcome:

@@ -176,11 +176,11 @@ class Search:
     @property
     def _bound(self) -> str:
         """The threshold as text, a plain number in the metric's unit; empty if there is none."""
-        limit = self.plan.criteria.threshold
-        if limit is None:
+        threshold = self.plan.criteria.threshold
+        if threshold is None:
             return ""
         runs = (run for runs in self.engine.observed.values() for run in runs)
-        return replace(limit, unit=limit.unit or unit_of(runs, limit.metric)).bound
+        return replace(threshold, unit=threshold.unit or unit_of(runs, threshold.metric)).bound
 
     def judgement(self) -> Judgement:
         """Return what the observations of candidates mean so far; those of yanked releases do not count."""
@@ -266,10 +266,10 @@ class Search:
         self.recall()
         return range(first, first + len(yanked))
 
-    def set_threshold(self, limit: Threshold, *, ends: Expectation | None = None) -> None:
+    def set_threshold(self, threshold: Threshold, *, ends: Expectation | None = None) -> None:
         """Judge runs by a threshold from here on; `ends`: which candidate is good by it, and which is bad."""
         spec = self.engine.spec
-        criteria = replace(spec.criteria, threshold=limit)
+        criteria = replace(spec.criteria, threshold=threshold)
         self.plan = replace(self.plan, criteria=criteria)
         self.engine.judge_by(
             replace(spec, criteria=criteria, expectation=ends or spec.expectation), self.engine.noise

@@ -77,15 +77,15 @@ class LevelSearch:
         _, samples = self._levels()
         if samples:
             samples = self._sample_sides(samples)
-            is_worse = self._limit.is_crossed(median(samples[max(samples)]))
-            self._search.settle(self._placed(samples, self._limit, is_worse))
+            is_worse = self._threshold.is_crossed(median(samples[max(samples)]))
+            self._search.settle(self._placed(samples, self._threshold, is_worse))
             self._engine.emit_rulings()
 
     def _sample_sides(self, samples: dict[int, tuple[float, ...]]) -> dict[int, tuple[float, ...]]:
         """Sample both sides of each change until their medians are certain enough, or the budget is spent."""
         begun, budget = time.monotonic(), self._search.plan.budget
         for count in range(SAMPLES + 1, _MOST_SAMPLES + 1):
-            beyond = {key: self._limit.is_crossed(median(own)) for key, own in samples.items()}
+            beyond = {key: self._threshold.is_crossed(median(own)) for key, own in samples.items()}
             sides = {key for pair in pairwise(beyond) if beyond[pair[0]] != beyond[pair[1]] for key in pair}
             unsure = tuple(key for key in sorted(sides) if not self._is_sure(samples[key], beyond[key]))
             if not unsure or budget.is_spent(self._engine.made, time.monotonic() - begun):
@@ -96,7 +96,7 @@ class LevelSearch:
 
     def _is_sure(self, samples: Sequence[float], is_beyond: bool) -> bool:
         """Return whether a median is on its side so certainly that those of two are as asked."""
-        there = sum(self._limit.is_crossed(value) == is_beyond for value in samples)
+        there = sum(self._threshold.is_crossed(value) == is_beyond for value in samples)
         return median_is_there(there, len(samples) - there) ** 2 >= self._search.plan.confidence
 
     def _levels(self) -> tuple[Levels, dict[int, tuple[float, ...]]]:
@@ -128,7 +128,7 @@ class LevelSearch:
         self._search.emit(
             events.LevelsFound(
                 metric=self._threshold_search.metric,
-                unit=self._limit.unit,
+                unit=self._threshold.unit,
                 levels=levels,
                 penalty=found.penalty,
                 creep=found.creep.total if found.creep else None,
@@ -137,60 +137,62 @@ class LevelSearch:
         )
 
     @property
-    def _limit(self) -> Threshold:
+    def _threshold(self) -> Threshold:
         return self._search.plan.criteria.threshold or Threshold(metric=self._threshold_search.metric)
 
     def _judge_by(self, change: LevelStep, samples: Mapping[int, Sequence[float]], good: int | None) -> None:
         """Set the threshold at the newest step: more is worse, unless the named good end shows otherwise."""
-        are_ratios = self._limit.unit == RATIO and min(change.old, change.new) > 0
+        are_ratios = self._threshold.unit == RATIO and min(change.old, change.new) > 0
         between = threshold_between([change.old], [change.new], are_ratios=are_ratios)
         is_worse = between.is_new_above if good is None else good <= change.low
         is_bad_above = between.is_new_above == is_worse
-        limit = replace(
-            self._limit,
+        threshold = replace(
+            self._threshold,
             above=between.value if is_bad_above else None,
             below=None if is_bad_above else between.value,
         )
         ends = (change.low, change.high) if is_worse else (change.high, change.low)
-        self._search.set_threshold(limit, ends=Expectation(good=ends[0], bad=ends[1]))
-        self._search.settle(self._placed(samples, limit, is_worse))
-        self._emit_step(change, samples, limit)
+        self._search.set_threshold(threshold, ends=Expectation(good=ends[0], bad=ends[1]))
+        self._search.settle(self._placed(samples, threshold, is_worse))
+        self._emit_step(change, samples, threshold)
         self._engine.emit_rulings()
 
-    def _emit_step(self, change: LevelStep, samples: Mapping[int, Sequence[float]], limit: Threshold) -> None:
+    def _emit_step(
+        self, change: LevelStep, samples: Mapping[int, Sequence[float]], threshold: Threshold
+    ) -> None:
         old, new = samples[change.low], samples[change.high]
         self._search.emit(
             events.EndsSampled(
-                metric=limit.metric,
-                unit=limit.unit,
+                metric=threshold.metric,
+                unit=threshold.unit,
                 low=change.low,
                 high=change.high,
                 reference=self._sampler.reference,
                 old=tuple(old),
                 new=tuple(new),
                 p=rank_sum(old, new),
-                above=limit.above,
-                below=limit.below,
+                above=threshold.above,
+                below=threshold.below,
             )
         )
 
-    def _placed(self, samples: Mapping[int, Sequence[float]], limit: Threshold, is_worse: bool) -> Noise:
+    def _placed(self, samples: Mapping[int, Sequence[float]], threshold: Threshold, is_worse: bool) -> Noise:
         """Return the noise that puts each candidate on the side of the threshold where its median is."""
         bad, good = (Verdict.NEW, Verdict.OLD) if is_worse else (Verdict.OLD, Verdict.NEW)
         return Noise(
             new_is=Outcome.FAILED if is_worse else Outcome.PASSED,
             old=Tally(),
             new=Tally(),
-            placed={key: bad if limit.is_crossed(median(own)) else good for key, own in samples.items()},
+            placed={key: bad if threshold.is_crossed(median(own)) else good for key, own in samples.items()},
         )
 
     def _creeps(self, creep: Creep, samples: Mapping[int, Sequence[float]]) -> Result:
         """Report a gradual trend: there is no single first bad candidate."""
-        limit, first, last = self._limit, min(samples), max(samples)
-        total, each = limit.show(creep.total), limit.show(creep.per_candidate)
+        threshold, first, last = self._threshold, min(samples), max(samples)
+        total, each = threshold.show(creep.total), threshold.show(creep.per_candidate)
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"`{limit.metric}` drifts by {total} from {self._search.labels[first]} to "
+            message=f"`{threshold.metric}` drifts by {total} from {self._search.labels[first]} to "
             f"{self._search.labels[last]}, about {each} a {self._context.axis.noun}, "
             "and no step stands out of it",
             hint="pass `--plot` to see the trend, or `--bad-above` to find where it crosses a threshold",
@@ -198,15 +200,15 @@ class LevelSearch:
 
     def _is_level(self, found: Levels, samples: Mapping[int, Sequence[float]]) -> Result:
         """Report that there is one level."""
-        limit, missing = self._limit, len(self._search.labels) - len(samples)
+        threshold, missing = self._threshold, len(self._search.labels) - len(samples)
         if different := lone(samples, effect=self._threshold_search.effect):
             return self._is_level_but_for(different, found, samples)
-        value = limit.show(found.levels[0].value) if found.levels else "not measured"
+        value = threshold.show(found.levels[0].value) if found.levels else "not measured"
         medians = sorted({median(own) for own in samples.values()})
-        span = f" ({limit.show(medians[0])} to {limit.show(medians[-1])})" if len(medians) > 1 else ""
+        span = f" ({threshold.show(medians[0])} to {threshold.show(medians[-1])})" if len(medians) > 1 else ""
         return Result(
             kind=ResultKind.NOT_REPRODUCED,
-            message=f"`{limit.metric}` is {value}{span} on every {self._context.each} that was measured: "
+            message=f"`{threshold.metric}` is {value}{span} on every {self._context.each} that was measured: "
             f"no step of {show(self._threshold_search.effect, '%')} or more stands out of the noise"
             + (f"; {plural(missing, 'other')} could not be measured" if missing else ""),
             hint="pass `--plot` to see the samples, or a smaller `--effect` to find smaller steps",
@@ -216,13 +218,15 @@ class LevelSearch:
         self, keys: Sequence[int], found: Levels, samples: Mapping[int, Sequence[float]]
     ) -> Result:
         """Report candidates that differ from all others, which are on one level."""
-        limit, labels = self._limit, self._search.labels
+        threshold, labels = self._threshold, self._search.labels
         beside = max((key for key in samples if key < keys[-1]), default=min(samples.keys() - {keys[-1]}))
-        different = listing(f"{limit.show(median(samples[key]))} in {labels[key]}" for key in keys)
-        most = f"{limit.show(found.levels[0].value)} on most {self._context.axis.nouns} that were measured"
+        different = listing(f"{threshold.show(median(samples[key]))} in {labels[key]}" for key in keys)
+        most = (
+            f"{threshold.show(found.levels[0].value)} on most {self._context.axis.nouns} that were measured"
+        )
         return Result(
             kind=ResultKind.INCONCLUSIVE,
-            message=f"`{limit.metric}` is {most}, but {different}: a step, or samples that went wrong",
+            message=f"`{threshold.metric}` is {most}, but {different}: a step, or samples that went wrong",
             hint=f"pass `--good {labels[beside]} --bad {labels[keys[-1]]}` to compare both "
             "with more samples, or `--plot` to see all",
         )

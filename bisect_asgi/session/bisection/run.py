@@ -194,7 +194,7 @@ def _completed(search: Search, answer: Result) -> Result:
 
 
 def find_threshold(search: Search, threshold_search: ThresholdSearch) -> Result | None:
-    """Set the limit by samples of both ends; return an answer if there is no limit, or none is needed."""
+    """Set the threshold by samples of both ends; return a result if there is none, or none is needed."""
     if search.plan.all_changes and threshold_search.above is None and threshold_search.below is None:
         return _level_search(search).find()
     return _threshold_finder(search, threshold_search).find_threshold()
@@ -292,8 +292,8 @@ def note_doubtful_samples(search: Search) -> None:
         return
     samples = {search.labels[key]: values(runs, criteria) for key, runs in sorted(engine.observed.items())}
     runs = [run for run in engine.taken if not run.is_warm_up]
-    limit = criteria.threshold or Threshold(metric=criteria.metric)
-    unit = unit_of(runs, criteria.metric) if limit.unit == RATIO else limit.unit
+    threshold = criteria.threshold or Threshold(metric=criteria.metric)
+    unit = unit_of(runs, criteria.metric) if threshold.unit == RATIO else threshold.unit
     found = data_warnings(
         {label: own for label, own in samples.items() if own},
         reference=_reference(runs, criteria.metric),
@@ -302,7 +302,7 @@ def note_doubtful_samples(search: Search) -> None:
     )
     of_itself = Threshold(metric=criteria.metric, unit=unit)
     for warning in found:
-        shown = of_itself if isinstance(warning, Drift) else limit
+        shown = of_itself if isinstance(warning, Drift) else threshold
         search.emit(events.Note(text=sentence(warning, show=shown.show)))
 
 

@@ -61,7 +61,7 @@ class ThresholdFinder:
         """The candidate that is run next to each sample; None: samples stand for themselves."""
 
     def find_threshold(self) -> Result | None:
-        """Sample the ends, and set the limit and which end is good; return an answer if there is no limit."""
+        """Sample the ends; set the threshold and which end is good, or return a result if there is none."""
         ends = self.find_ends()
         if isinstance(ends, Result):
             return ends
@@ -69,12 +69,12 @@ class ThresholdFinder:
             return mixed
         self.choose_unit(ends)
         compared = self._compare(ends)
-        limit, good = self._limit(ends, compared)
-        self._emit_ends(ends, limit)
-        if limit is None:
+        threshold, good = self._threshold(ends, compared)
+        self._emit_ends(ends, threshold)
+        if threshold is None:
             return self._indistinct(ends, compared)
         bad = ends.high if good == ends.low else ends.low
-        self._search.set_threshold(limit, ends=Expectation(good=good, bad=bad))
+        self._search.set_threshold(threshold, ends=Expectation(good=good, bad=bad))
         return None
 
     def find_ends(self) -> SampledEnds | Result:
@@ -139,7 +139,7 @@ class ThresholdFinder:
 
     @property
     def _empty(self) -> Threshold:
-        """The metric and its unit, without a limit."""
+        """The metric and its unit, without a threshold."""
         return Threshold(metric=self._metric, unit=self._unit)
 
     def sample(self, keys: tuple[int, ...], count: int) -> None:
@@ -174,7 +174,7 @@ class ThresholdFinder:
         # The ends get half of the budget: if they barely differ, the search needs the other half.
         return budget.is_spent(2 * self._engine.made, 2 * (time.monotonic() - begun))
 
-    def _limit(self, ends: SampledEnds, compared: Comparison) -> tuple[Threshold | None, int]:
+    def _threshold(self, ends: SampledEnds, compared: Comparison) -> tuple[Threshold | None, int]:
         """Return the threshold, or None if there can be none, and which end is good."""
         threshold_search, empty = self._threshold_search, self._empty
         good = ends.low if ends.good is None else ends.good
@@ -197,7 +197,7 @@ class ThresholdFinder:
             return replace(empty, above=between.value), good
         return replace(empty, below=between.value), good
 
-    def _emit_ends(self, ends: SampledEnds, limit: Threshold | None) -> None:
+    def _emit_ends(self, ends: SampledEnds, threshold: Threshold | None) -> None:
         self._search.emit(
             events.EndsSampled(
                 metric=self._metric,
@@ -208,8 +208,8 @@ class ThresholdFinder:
                 old=self.samples(ends.low),
                 new=self.samples(ends.high),
                 p=rank_sum(self.samples(ends.low), self.samples(ends.high)),
-                above=limit.above if limit else None,
-                below=limit.below if limit else None,
+                above=threshold.above if threshold else None,
+                below=threshold.below if threshold else None,
             )
         )
 
@@ -224,7 +224,7 @@ class ThresholdFinder:
 
     @property
     def _is_share(self) -> bool:
-        """Whether the user gives the limit as a share of the good end's level."""
+        """Whether the user gives the threshold as a percentage of the good end's level."""
         return self._threshold_search.above is not None or self._threshold_search.below is not None
 
     def samples(self, key: int) -> tuple[float, ...]:
@@ -233,19 +233,19 @@ class ThresholdFinder:
 
     def _indistinct(self, ends: SampledEnds, compared: Comparison) -> Result:
         """Return the answer that the ends do not differ, with both samples: nothing can be searched for."""
-        limit = self._empty
+        threshold = self._empty
         if empty := [key for key in (ends.low, ends.high) if not self.samples(key)]:
             return self._unmeasured(empty[0])
         if self._is_share:
             return Result(
                 kind=ResultKind.NOT_ASKED,
-                message=f"`{self._metric}` is {limit.show(0.0)} at the good end, "
+                message=f"`{self._metric}` is {threshold.show(0.0)} at the good end, "
                 "so a percentage threshold is undefined",
                 hint="pass a threshold with a unit, or none",
             )
-        sides = (self._shown(key, limit) for key in (ends.low, ends.high))
+        sides = (self._shown(key, threshold) for key in (ends.low, ends.high))
         is_finite = compared.relative < math.inf
-        difference = show(compared.relative, "%") if is_finite else limit.show(abs(compared.difference))
+        difference = show(compared.relative, "%") if is_finite else threshold.show(abs(compared.difference))
         is_shown = compared.is_shown
         is_constant = sampling.is_constant(self.samples(ends.low), self.samples(ends.high))
         reason = f"the ends {'differ by less than `--effect`' if is_shown else 'do not differ significantly'}"
@@ -259,13 +259,13 @@ class ThresholdFinder:
             "or pass `--history all` to run every release between them",
         )
 
-    def _shown(self, key: int, limit: Threshold) -> str:
+    def _shown(self, key: int, threshold: Threshold) -> str:
         """Return the samples of an end in words."""
         samples = self.samples(key)
         return (
-            f"{limit.show(median(samples))} in {self._search.labels[key]} "
+            f"{threshold.show(median(samples))} in {self._search.labels[key]} "
             f"(median of {plural(len(samples), 'sample')}, "
-            f"{limit.show(min(samples))} to {limit.show(max(samples))})"
+            f"{threshold.show(min(samples))} to {threshold.show(max(samples))})"
         )
 
     def _mixed_units(self, ends: SampledEnds) -> Result | None:

@@ -1,7 +1,7 @@
-"""Which certificates are trusted: those that uv trusts with the same settings.
+"""Choose the certificates to trust: those that uv trusts with the same settings.
 
-Where `SSL_CERT_FILE` or `SSL_CERT_DIR` names any, these are the only ones; else the machine's, if they are
-asked for; else Mozilla's, from certifi.
+If `SSL_CERT_FILE` or `SSL_CERT_DIR` names any certificates, only these are trusted. Otherwise the machine's
+are trusted if the user has chosen them for uv, else Mozilla's, from certifi.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def trusting(*, system: bool) -> ssl.SSLContext:
 def trusting_at_once() -> ssl.SSLContext | None:
     """Return a context that trusts what OpenSSL finds by itself in the user's folders; None without one.
 
-    It finds certificates by the hash in a file's name, as it needs them. These are some of those that
-    `trusting` trusts, and to read all of them takes as long as a page. Who is trusted by this context is
-    trusted; who is not may be.
+    OpenSSL finds a certificate when it needs it, by the hash in a file's name. Reading all certificates takes
+    as long as getting a page, so this context is tried first. It trusts a subset of what `trusting` trusts:
+    if it rejects a server, `trusting` has to decide.
     """
     folders = [folder for folder in _folders() if os.path.isdir(folder)]
     if not folders:
@@ -51,7 +51,7 @@ def trusting_all() -> ssl.SSLContext:
 
 def _trusting_named() -> ssl.SSLContext | None:
     """Return a context that trusts what the two variables name, or None if that is no certificate."""
-    # Distributions have each certificate several times: in a file of its own, and in bundles.
+    # A dictionary, because Linux distributions have each certificate several times: in a file and in bundles.
     found = {"".join(match["body"].split()): None for text in _named() for match in _PEM.finditer(text)}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not _load(context, found):
@@ -77,7 +77,7 @@ def _named() -> Iterator[str]:
             paths |= {Path(entry.path) for entry in os.scandir(folder)}
     for path in {Path(os.path.realpath(path)) for path in paths}:
         with suppress(OSError):
-            if stat.S_ISREG(path.stat().st_mode):  # a FIFO would never end
+            if stat.S_ISREG(path.stat().st_mode):  # reading a FIFO would never end
                 yield path.read_text("latin-1")
 
 
@@ -86,7 +86,7 @@ def _folders() -> list[str]:
 
 
 def _trusting_system() -> ssl.SSLContext:
-    import truststore  # of no use to most commands
+    import truststore  # imported here, because most commands do not need it
 
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -101,6 +101,6 @@ def _trusting_mozilla() -> ssl.SSLContext:
 
 def _with_own(context: ssl.SSLContext) -> ssl.SSLContext:
     if path := os.environ.get(CLIENT):
-        with suppress(OSError, ssl.SSLError):  # uv warns of one that it cannot read
+        with suppress(OSError, ssl.SSLError):  # uv itself warns of a certificate that cannot be read
             context.load_cert_chain(path)
     return context

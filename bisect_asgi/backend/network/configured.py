@@ -1,6 +1,7 @@
 """Find out which indexes the user has configured for uv.
 
-uv prints the addresses; names, formats and the like are those that its variables and files have beside them.
+uv prints only the addresses. Names, formats and other settings of an index are read from the variables and
+files that name its address.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _of_variables() -> Iterator[tuple[Path | None, dict[str, Any]]]:
     for variable in ("UV_INDEX", "UV_DEFAULT_INDEX"):
         for text in os.environ.get(variable, "").split():
             name, equals, url = text.partition("=")
-            # Without a name, the `=` is in the address.
+            # If the value has no name, its first `=` is a part of the address.
             is_named = equals and "/" not in name and ":" not in name
             yield None, {"name": name, "url": url} if is_named else {"url": text}
 
@@ -119,10 +120,10 @@ def _insecure_hosts(settings: Settings) -> Iterator[str]:
 
 
 def _asked() -> subprocess.CompletedProcess[str]:
-    """Return what uv says of its configuration, asked again if it was killed, as when memory is short.
+    """Return what uv prints of its configuration; run uv again if it was killed, as when memory is short.
 
     Raises:
-        Unavailable: it does not end, or not by itself.
+        Unavailable: uv does not end, or is killed again.
     """
     try:
         for _ in range(RETRIES):
@@ -148,7 +149,7 @@ def _printed() -> dict[str, list[str]]:
     """
     asked = _asked()
     if asked.returncode != 0:
-        # It reads lists of files at once.
+        # uv reads lists of files already to print its configuration, so this may be a fault of the network.
         found = of_uv(asked.stderr, Indexes(urls=()), Network.of_this_machine())
         if isinstance(found, NoResult):
             raise not_asked(found)

@@ -1,7 +1,7 @@
 """Find the credentials for an address where uv looks for them, in the same order.
 
-They are looked for once and at the beginning, because not only uv needs them: pages are read here, builds run
-where there is no home and no keyring, and the workers of a cluster have homes of their own.
+They are looked up once, at the beginning, because not only uv on this machine needs them. This tool reads
+pages itself, builds run without a home and a keyring, and the workers of a cluster have other homes.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def find(url: str, *, name: str = "", keyring: bool = False, always: bool = Fals
     """Return the credentials for an address, or None.
 
     Args:
-        url: may have some in it, or a user name alone.
-        name: the index's, which may have variables of its own.
-        keyring: whether the program `keyring` is asked.
-        always: whether it is asked without a user name as well.
+        url: the address, which may contain credentials, or a user name alone.
+        name: the name of the index, for which there may be variables with credentials.
+        keyring: whether to ask the program `keyring`.
+        always: whether to ask it also without a user name.
     """
     try:
         parts = urlsplit(url)
@@ -77,7 +77,7 @@ def with_credentials(url: str, found: Credentials | None) -> str:
 
 
 def split(url: str) -> tuple[str, tuple[str, str] | None]:
-    """Return the address without its credentials, and these.
+    """Return the address without its credentials, and the credentials.
 
     Raises:
         ValueError: it is no address.
@@ -125,7 +125,7 @@ def _of_netrc(url: str, username: str | None) -> Credentials | None:
 
 def _of_uvs_store(url: str, username: str | None) -> Credentials | None:
     """Return what `uv auth login` has stored for the address."""
-    with suppress(OSError, ValueError, TypeError, AttributeError):  # another form than the one that is known
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # the file has another form than expected
         for entry in _stored():
             is_above = f"{url}/".startswith(entry["service"].rstrip("/") + "/")
             if is_above and entry["scheme"] == "basic" and username in (None, entry["username"]):

@@ -1,6 +1,6 @@
 """Faults between the tool and the index, each with a message and a hint.
 
-Messages name a proxy without its password; the address of the index has lost its credentials before.
+No message shows a password: a proxy is named without it, and callers have removed credentials from addresses.
 """
 
 from __future__ import annotations

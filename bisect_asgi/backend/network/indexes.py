@@ -51,7 +51,7 @@ class Indexes(Struct, frozen=True, kw_only=True):
         """The passwords, and the user names that have none and may be tokens; as they are, and escaped."""
         found = set()
         for url in self.urls + self.find_links:
-            with suppress(ValueError):  # of an address that is none
+            with suppress(ValueError):  # the configured text may be no address
                 parts = urlsplit(url)
                 found.add(parts.password or parts.username or "")
         plain = set(map(unquote, found))

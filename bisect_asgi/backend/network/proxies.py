@@ -1,6 +1,6 @@
-"""Which proxy carries a request: by uv's settings if it has any, else by the variables of the shell.
+"""Choose the proxy of a request: by uv's settings if it has any, else by the variables of the shell.
 
-The rules are those of uv: an entry of NO_PROXY is a host with all below it, an address, a network such as
+The rules are uv's: an entry of NO_PROXY is a host with its subdomains, an address, a network such as
 10.0.0.0/8, or `*` for all names.
 """
 
@@ -30,7 +30,7 @@ class Proxies(Struct, frozen=True, kw_only=True):
         """Return the proxies of this machine's user."""
         http, https = (settings.first(f"{scheme}-proxy", str) for scheme in ("http", "https"))
         past = tuple(str(item) for _, item in settings.every("no-proxy"))
-        if http or https:  # the shell's do not count then
+        if http or https:  # with these settings, uv ignores the shell's variables
             return cls(http=_address(http), https=_address(https), past=past)
         found = _of_the_shell()
         return cls(
@@ -67,7 +67,7 @@ def _of_the_shell() -> dict[str, str]:
     """Return the proxies of the shell's variables, or on macOS else those of the system, by scheme."""
     if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
         return {}
-    import urllib.request  # takes as long to import as a page to arrive
+    import urllib.request  # importing it takes as long as getting a page
 
     return urllib.request.getproxies()
 

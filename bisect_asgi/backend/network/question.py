@@ -1,6 +1,7 @@
 """Ask uv which indexes it is configured for, at the very start of a command if possible.
 
-uv reads its files while this command still imports what it needs. That is why nothing else is imported here.
+uv reads its files while this command still imports its own modules. For that, this module must be ready
+first, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ def begin() -> None:
     if os.access(program, os.X_OK):
         try:
             _begun = _start(program)
-        except OSError:  # where the answer is needed, the error is said
+        except OSError:  # `answer` tries again, and raises it
             _begun = None
 
 
 def answer(program: str, *, limit_s: float) -> subprocess.CompletedProcess[str]:
-    """Return what uv says to the question that was begun, or else to one that is asked now.
+    """Return the output of the uv that was begun, or else of one that is started now.
 
     Raises:
-        subprocess.TimeoutExpired: it says nothing in time.
-        OSError: it cannot be started.
+        subprocess.TimeoutExpired: uv does not end within `limit_s` seconds.
+        OSError: uv cannot be started.
     """
     global _begun
     process, _begun = _begun or _start(program), None

@@ -1,7 +1,7 @@
 """Read uv's settings that uv does not print: those of its configuration files, and its switches.
 
-uv merges the file of the project, the user's and the system's, in this order; what is in their `[pip]` tables
-comes first, because this tool runs `uv pip`.
+uv merges the files of the project, the user and the system; an earlier one wins. Their `[pip]` tables win
+over the rest, because this tool runs `uv pip`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _files() -> Iterator[Path]:
         return
     here = Path.cwd()
     yield from next(filter(None, map(_of_a_project, (here, *here.parents))), ())
-    with suppress(RuntimeError):  # nobody knows where the home is
+    with suppress(RuntimeError):  # raised if this user has no home
         home = os.environ.get("XDG_CONFIG_HOME")
         yield (Path(home) if home else Path.home() / ".config") / "uv" / "uv.toml"
     machine = os.environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)

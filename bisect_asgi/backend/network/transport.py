@@ -25,8 +25,8 @@ class ProxyFault(httpx.TransportError):
 
     Args:
         proxy: its address.
-        reason: what it answered, or why it did not.
-        answered: whether it is there, so that asking again is no use.
+        reason: its answer, or the reason why there is none.
+        answered: whether the proxy answered; then another attempt is no use.
     """
 
     def __init__(self, proxy: str, reason: str, *, answered: bool) -> None:
@@ -53,7 +53,7 @@ def _told_of(transport: httpx.BaseTransport, request: httpx.Request, proxy: str)
         return transport.handle_request(request)
     except httpx.TransportError as error:
         told = _told(error, proxy)
-        if told is error:  # an error that is its own cause would be looked through for ever
+        if told is error:  # without this, an error that is its own cause would loop for ever
             raise
         raise told from error
 
@@ -62,8 +62,8 @@ class Routes(httpx.BaseTransport):
     """A transport for all hosts; safe for threads.
 
     Args:
-        network: the machine's.
-        known: addresses with the credentials for all that is below them, or else on their host.
+        network: the network settings of the machine.
+        known: addresses with credentials, which hold for all addresses below them, or else on their host.
         insecure_hosts: hosts whose certificates are not verified.
     """
 
@@ -84,13 +84,13 @@ class Routes(httpx.BaseTransport):
         """Send a request.
 
         Raises:
-            CertificateFault, ProxyFault: it did not get there.
+            CertificateFault, ProxyFault: the request did not reach the server.
         """
         url = str(request.url)
         if "authorization" not in request.headers and (own := self._credentials(request.url)):
             request.headers["Authorization"] = own
         proxy = self._network.proxies.address(url)
-        # To read all certificates takes as long as a page, and without TLS there are none.
+        # Reading all certificates takes as long as getting a page, and without TLS none are needed.
         verified = "https" in (request.url.scheme, proxy.partition(":")[0])
         verified = verified and not self._is_insecure(request.url)
         response = self._sent(request, proxy, verified=verified)
@@ -106,7 +106,7 @@ class Routes(httpx.BaseTransport):
         except CertificateFault:
             if trusts_all:
                 raise
-        # Nothing was sent: there was no connection.
+        # It is safe to send the request again: without a connection, nothing was sent.
         transport, _ = self._transport(proxy, verified=verified, anew=True)
         return _told_of(transport, request, proxy)
 
@@ -120,7 +120,7 @@ class Routes(httpx.BaseTransport):
     ) -> tuple[httpx.BaseTransport, bool]:
         """Return a transport, and whether it trusts all that the user trusts.
 
-        `anew`: it has to.
+        `anew`: make one that trusts all.
         """
         with self._guard:
             known = self._made.get((proxy, verified))

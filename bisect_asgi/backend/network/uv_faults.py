@@ -25,7 +25,7 @@ _OFF = pattern(
     r"|Failed to download `(?P<file>[^`]+)`"
     r"|found in the cache(?: for)?: `?\S*/(?P<part>[^/\s`]+)"
 )
-# The page that is cached may be older than the release.
+# Offline, the cached page may be older than the release that is missing.
 _OUTDATED = pattern(r"there (?:is no version|are no versions) of (?P<name>[\w.=-]+)")
 _OFFLINE = pattern(r"the network was disabled|Network connectivity is disabled")
 
@@ -35,7 +35,7 @@ def of_uv(stderr: str, indexes: Indexes, network: Network) -> Exception | None:
 
     A failure that may be gone the next time is a `NetworkFault`, without credentials in its message.
     """
-    text = stderr.partition("[stderr]")[0]  # what a build prints is not uv's
+    text = stderr.partition("[stderr]")[0]  # the rest is the output of a build
     if _OFFLINE.search(text) or (indexes.offline and _OUTDATED.search(text)):
         return _not_cached(text)
     match = _URL.search(text)

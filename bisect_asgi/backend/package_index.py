@@ -26,7 +26,7 @@ class PackageIndex:
     Args:
         client: asks the indexes.
         uv: installs the releases whose contents are compared.
-        contents: the folder in which it installs them.
+        contents: the folder in which uv installs these.
         answers: the folder that keeps changelogs.
     """
 
@@ -42,8 +42,8 @@ class PackageIndex:
     def releases(self, project: str, *, having: Collection[str] | None = None) -> tuple[Release, ...]:
         """Return all releases of a project, oldest version first; raises as `IndexClient.releases`.
 
-        `having`: versions with which a page will do that is cached, and fresh by its headers; None if it may
-        lack any release that was uploaded since.
+        `having`: the versions that the caller needs. If a cached page that is fresh by its headers has them
+        all, the index is not asked. None: the newest uploads are needed.
         """
         if having is not None and project not in self._asked:
             cached = self._cached(project)

@@ -1,9 +1,9 @@
 """Read the user's own projects before they are built: their names, their files, and what they require.
 
-Of a folder, those files count that git knows or does not ignore; without git, all but what tools leave
-behind. The same files are copied before anything else is done, so that what is built is what was read, and
-nothing else can get into its wheel. The state of its repository counts as well if its version is made by the
-build, which may ask git for the newest tag.
+In a folder, the files count that git tracks or does not ignore; without git, all files except those that
+tools leave behind. First of all, these files are copied. So the build gets exactly the files that were read,
+and no other file can get into its wheel. If the build computes the version, it may ask git for the newest
+tag: then the state of the repository counts as well.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def read_project(
     Args:
         reference: what the requirement names.
         given: the requirement as the user wrote it.
-        option: where it stands, for messages.
+        option: the option that has the requirement, for messages.
         projects: the folder of the copies of projects, from which they are built.
         repositories: the folder of the copies of repositories.
 
     Raises:
-        UsageError: it is not there, is no project, or its name cannot be told.
+        UsageError: it does not exist, is no project, or its name cannot be read without a build.
         Unavailable: the address of a repository did not answer.
         Cancelled: the token was cancelled.
     """
@@ -87,7 +87,7 @@ def _given(
     """Return a project of this machine.
 
     Raises:
-        UsageError: it has another name than the requirement, or none that can be told.
+        UsageError: its name is not that of the requirement, or cannot be read without a build.
     """
     name = _checked_name(reference, facts.name, option)
     return GivenProject(
@@ -133,7 +133,7 @@ def _of_folder(
         git = None if facts.has_version else git_state(path, token)
         content, kept = keep_folder(path, files, projects, git=git, token=token)
         found = _given(reference, given, option, facts, path=str(kept), content=content)
-    known = () if is_built else found.extras  # extras that the build adds are not there yet
+    known = () if is_built else found.extras  # the build may add extras, which are not known yet
     requires = requirements_in(document, known, where=reference.where)
     sources = sources_of(document, requires, path).values()
     found = replace(

@@ -1,6 +1,7 @@
 """Keep copies of the user's projects, so that later changes to the projects have no effect.
 
-A copy has the digest of its content as its name. What is built is a copy of that copy.
+The name of a copy is the digest of its content. A build gets a copy of that copy, because it may write into
+it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The files of a project's folder, and the digest of their content.
+"""List the files of a project's folder, and compute the digest of their content.
 
-Those files count that git knows or does not ignore; without git, all but what tools leave behind.
+The files count that git tracks or does not ignore; without git, all files except those that tools leave
+behind.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def probe_file(folder: Path, name: str) -> ProbeFile:
 def folder_files(folder: Path, token: CancelToken) -> tuple[str, ...]:
     """Return the files of a project as relative paths with forward slashes, sorted."""
     known = _known_to_git(folder, token)
-    if not set(known) & set(NAMING):  # no repository, or one that ignores the folder
+    if not set(known) & set(NAMING):  # the folder is in no repository, or is ignored
         known = tuple(_walked(folder))
     caches = {place: _is_cache(folder / place) for name in known for place in PurePath(name).parents[:-1]}
     return tuple(

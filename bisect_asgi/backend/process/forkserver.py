@@ -1,9 +1,9 @@
 """Fork a supervisor for each run from one process that has already imported everything.
 
-Starting Python and importing what a supervisor needs takes longer than many a probe. So one process of
-`supervisor.py` waits beside the tool and forks a supervisor on request: it receives the ends of three pipes
-over a socket (unix(7), SCM_RIGHTS) and answers with the number of the new process. It ends when the socket
-closes, which happens however the tool ends. Each supervisor has a lifeline of its own.
+Starting Python and importing a supervisor's modules takes longer than many a probe. So one process of
+`supervisor.py` waits and forks a supervisor on request: it receives the ends of three pipes over a socket
+(unix(7), SCM_RIGHTS) and answers with the number of the new process. It ends when the socket closes, which
+happens however the tool ends. The supervisors do not depend on it: each has its own lifeline.
 """
 
 from __future__ import annotations
@@ -80,16 +80,16 @@ class _ForkServer:
                     if answer := control.recv(32):
                         control.settimeout(_LONGEST_FORK_S)
                         return _number(answer)
-                except (ConnectionError, TimeoutError):  # somebody killed or stopped it
+                except (ConnectionError, TimeoutError):  # the fork server was killed or stopped
                     pass
-                except BaseException:  # the answer that was not read would be taken for the next one's
+                except BaseException:  # the unread answer would be read as that of the next request
                     self._socket = None
                     raise
                 self._forget()
             raise OSError("the process that starts supervisors does not start")
 
     def _control(self) -> socket.socket:
-        if self._owner != os.getpid():  # this process was forked from the tool, whose socket it is
+        if self._owner != os.getpid():  # in a fork of the tool: the socket is the tool's
             self._socket = self._process = None
         if self._socket is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -99,7 +99,7 @@ class _ForkServer:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # Ctrl-C is for the tool alone, which then ends it
+                    start_new_session=True,  # Ctrl-C reaches only the tool, which then ends this process
                 )
             ours.settimeout(_LONGEST_START_S)
             self._socket, self._owner = ours, os.getpid()
@@ -107,7 +107,7 @@ class _ForkServer:
 
     def begin(self) -> None:
         """Start the process, which takes as long as a run of nothing, before the first request."""
-        with self._lock, contextlib.suppress(OSError):  # the first request says it
+        with self._lock, contextlib.suppress(OSError):  # the first request raises the error again
             self._control()
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class _ForkServer:
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LONGEST_END_S)
-            self._process.kill()  # if somebody stopped it, or one of its supervisors
+            self._process.kill()  # it does not end by itself if it, or one of its supervisors, was stopped
             self._process.wait()
             self._process = None
 

@@ -2,9 +2,9 @@
 
     python -I -S hand_over.py REQUEST_FD
 
-A program of its own, of standard-library code alone, as `supervisor.py` is. It has the command's standard
-streams. If these are a terminal, that becomes the terminal of this process, and so of the command. It ends
-with the command's exit code, as a shell tells it: 128 and the number of a signal that killed it.
+Like `supervisor.py`, this is a separate program that imports only the standard library. The command inherits
+its standard streams. If these are a terminal, it becomes the controlling terminal of this process and the
+command. The exit code is that of a shell: the command's, or 128 plus the number of the signal that killed it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     supervisor.forbid_new_privileges()
     end_with_parent()
     wakeup, _ = supervisor.wake_on_child_exit()
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTTOU):  # they are for the command
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTTOU):  # the command handles them
         signal.signal(number, signal.SIG_IGN)
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)

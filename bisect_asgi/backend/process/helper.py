@@ -61,7 +61,7 @@ def run_helper(
     """Run a short-lived program of this tool to its end.
 
     Args:
-        on_stderr: is given each line of its standard error at once, in another thread.
+        on_stderr: called with each line of its standard error as it appears, in another thread.
         keeps: descriptors that the program keeps open; if this tool is killed, the program outlives it.
         limit_s: how long it may take.
 
@@ -79,7 +79,7 @@ def run_helper(
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        start_new_session=True,  # Ctrl-C is for us: we end it
+        start_new_session=True,  # Ctrl-C reaches only this tool, which then ends the program
         pass_fds=keeps,
     )
     _running.add(process.pid)
@@ -110,7 +110,7 @@ def _followed(
     def follow() -> None:
         for line in stream:
             lines.append(line)
-            with contextlib.suppress(Exception):  # if nobody read on, the program would wait for ever
+            with contextlib.suppress(Exception):  # reading must go on, or the program waits for ever
                 on_stderr(line.rstrip("\n"))
 
     process.stderr = None  # `communicate` would read from it as well

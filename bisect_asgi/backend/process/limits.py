@@ -1,8 +1,8 @@
 """Watch what a run uses, against the limits of the user.
 
-The kernel's limits are for each process, or for all of a user, and look like a failure of the probe when they
-are hit. So the tree of a run is sampled as a whole, and ended when it is over a limit. It may use more than
-that between two samples.
+The kernel's limits hold for a single process, or for all processes of a user, and a process that reaches one
+looks like a failing probe. So the process tree of a run is sampled as a whole, and ended when it is above a
+limit. Between two samples it may use more than the limit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def exceeded(limits: Limits, supervisor: int, box: Path, *, is_driver: bool) -> 
     if limits.cpu_s is not None and tree_seconds(supervisor) > limits.cpu_s:
         return f"more than {show(limits.cpu_s, 's')} of processor time (`--limit-cpu`)"
     if limits.disk_bytes is not None:
-        # What is imported with it is needed by runs alone.
+        # Imported here, because only runs need it.
         from bisect_asgi.backend.process.supervisor import descendants
 
         if written(box, descendants(supervisor)) > limits.disk_bytes:
@@ -40,8 +40,8 @@ def exceeded(limits: Limits, supervisor: int, box: Path, *, is_driver: bool) -> 
 def written(folder: Path, processes: Iterable[int] = ()) -> int:
     """Return the bytes on disk of all files below a folder, each counted once.
 
-    Those count, too, which have no name any more, as temporary files have none, but one of the processes has
-    open on the same disk.
+    Deleted files count, too, as long as one of the processes has them open on the same disk. Temporary files
+    are often deleted in this way.
     """
     sizes: dict[tuple[int, int], int] = {}
     for parent, _, names in os.walk(folder):

@@ -33,7 +33,7 @@ def run_for_person(
 ) -> int:
     """Run a command until it ends, with nothing left of it, and return its exit code as a shell has it.
 
-    At a terminal the command gets one of its own: what it starts cannot type into the user's.
+    At a terminal the command gets a separate one, so that no process of it can type into the user's terminal.
 
     Raises:
         Cancelled: the token was cancelled.
@@ -74,7 +74,7 @@ def _start(request: bytes, terminal: int) -> subprocess.Popen[bytes]:
             stdout=streams,
             stderr=streams,
             pass_fds=[reader],
-            start_new_session=True,  # Ctrl-C is for the command or for this tool, never for both
+            start_new_session=True,  # Ctrl-C must reach either the command or this tool, not both
         )
     except BaseException:
         os.close(writer)
@@ -100,14 +100,14 @@ def _relay(master: int) -> None:
                     return
                 if key.fd == 0 and not data:
                     selector.unregister(0)
-                    data = b"\x04"  # an end of input is one to the command
+                    data = b"\x04"  # Ctrl-D: the command's input ends as well
                 _write(master if key.fd == 0 else 1, data)
 
 
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, _MOST)
-    except OSError:  # Linux has this for a terminal that nobody has open
+    except OSError:  # on Linux, the last process has closed the terminal
         return b""
 
 

@@ -1,9 +1,9 @@
 """Run a probe's command under a supervisor, which leaves no process of it behind.
 
-See `supervisor.py` for how the processes are contained. This side drains the output, samples the memory of
-the process tree, and kills the tree when the run is cancelled. It waits for the supervisor's result and not
-for the end of the output, which a process outside the tree may keep open, and only a little longer than the
-time limit: a command may have killed or stopped its supervisor.
+`supervisor.py` describes how the processes are contained. This module drains the output, samples the memory
+of the process tree, and kills the tree when the run is cancelled. It waits for the supervisor's result, not
+for the end of the output, because a process outside the tree may keep the output open. It waits only a little
+longer than the time limit, because a command may have killed or stopped its supervisor.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ def run_supervised(
     Args:
         report: the folder in which its Python processes leave their reports.
         confine: the rules of `sandbox_calls.enter`, or None.
-        limits: the most that it may use, or None; the folder of `report` is where it writes to the disk.
+        limits: the limits of what it may use, or None; its disk space is that of the folder of `report`.
         keeps: descriptors that stay open until all of its processes have ended, even if the tool is killed.
-        on_output: is given the output as text, in whole lines.
-        on_chunk: is given the output as bytes, in pieces as they arrive.
-        is_driver: the command only starts what is measured, so its own memory does not count.
-        is_helper: it builds for this tool, so its processor time is no other program's.
+        on_output: called with the output as text, in whole lines.
+        on_chunk: called with the output as bytes, in pieces as they arrive.
+        is_driver: whether the command only starts what is measured, so that its own memory does not count.
+        is_helper: whether it builds for this tool, so that its processor time counts as this tool's.
 
     Raises:
         Cancelled: the token was cancelled.
@@ -169,8 +169,8 @@ def _result(line: bytes) -> dict[str, Any] | None:
 def _end(supervisor: int, report: Path) -> None:
     """Kill a supervisor that gave no result, and what its command has left.
 
-    The process that forked it kills the tree. If the command has ended that one too, only the variable of
-    the run is left to tell its processes by.
+    The fork server kills the tree. If the command has killed the fork server too, the processes can only be
+    recognized by the variable of the run.
     """
     with suppress(ProcessLookupError):
         os.kill(supervisor, signal.SIGKILL)
@@ -187,19 +187,19 @@ def _having(variable: bytes) -> list[int]:
     """Return the processes that were started with a variable (Linux)."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may end, or be somebody else's
+        with suppress(OSError):  # it may have ended, or belong to another user
             if variable in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
     return found
 
 
 class _Samples:
-    """Samples of the memory of a tree at growing intervals, or of all that is limited at short ones.
+    """Samples of a tree's memory at growing intervals, or of everything that is limited at short intervals.
 
     Args:
-        supervisor: of the tree.
-        limited: returns the limit that the tree is over, or ""; None if nothing is limited. The tree is ended
-            at the first one.
+        supervisor: the process number of the tree's supervisor.
+        limited: returns the limit that the tree has exceeded, or ""; None if nothing is limited. The tree is
+            ended as soon as it exceeds a limit.
         is_driver, is_helper: see `run_supervised`.
     """
 
@@ -234,7 +234,7 @@ class _Samples:
             self.over_limit = limit
             self._supervisor.let_go()
         if not self._limited:
-            # Most runs are short, and their peak is early; each sample of a large tree takes a while.
+            # Most runs are short and have an early peak. Later samples are rarer, because they cost time.
             self._pause = min(self._pause * 1.5, _LONGEST_SAMPLE_S)
         self.next = time.monotonic() + self._pause
 
@@ -278,7 +278,7 @@ def _attend(
             now = time.monotonic()
             if supervisor.lifeline < 0:  # the run was cancelled
                 deadline = min(deadline, now + _GRACE_S)
-            is_over = now > deadline  # if this tool itself was stopped, the result may be there nevertheless
+            is_over = now > deadline  # read once more after it: this tool may have been stopped (SIGSTOP)
             for key, _ in selector.select(max(0.0, min(samples.next, deadline) - now)):
                 if key.fd == supervisor.results:
                     result += os.read(key.fd, _LONGEST_RESULT)

@@ -1,8 +1,8 @@
-"""Confine runs on this machine: find out by a trial which level can be had, and make the rules of each run.
+"""Confine runs on this machine: test which level the machine supports, and make the rules of each run.
 
-The trial is a run of its own. It is confined as a run would be, tries to write outside its box and inside,
-and costs as much as a run of nothing. So a level is never taken for granted because of a kernel's version.
-`sandbox_kept` says when the trial of another command will do.
+The test is a run of its own, as short as a run of an empty probe. It is confined as a run would be, and tries
+to write outside its box and inside. So a level is never assumed from the version of a kernel. `sandbox_kept`
+defines when the test of an earlier command still holds.
 """
 
 from __future__ import annotations
@@ -107,10 +107,10 @@ class Sandbox:
             threading.Thread(target=self._find, args=(self._found,), name="sandbox", daemon=True).start()
 
     def doubt(self) -> None:
-        """Find out anew, after a run could not be confined, if another command had found it out.
+        """Test again, after a run could not be confined, if the level is from the test of another command.
 
         Raises:
-            Unavailable: the machine has less than it had then, and this command has relied on it.
+            Unavailable: the machine supports less than in that test, on which this command has relied.
         """
         with self._guard:
             if not self._is_kept:
@@ -140,8 +140,8 @@ class Sandbox:
         """Return the level at which a run is confined.
 
         Raises:
-            UsageError: the level that was asked for does not have what else was asked for.
-            Unavailable: this machine does not have what was asked for by name.
+            UsageError: the level that the user chose does not support another choice of the user.
+            Unavailable: this machine does not support the level that the user chose by name.
         """
         if asked.level is SandboxLevel.NONE and asked.network:
             return SandboxLevel.NONE
@@ -168,7 +168,7 @@ class Sandbox:
     ) -> dict[str, object] | None:
         """Return the rules of a run that may write below these folders, or None if it is not confined.
 
-        `readable`: what it may read although it is a secret.
+        `readable`: secrets that the run may read nevertheless.
 
         Raises:
             Unavailable: as `level`.
@@ -199,9 +199,9 @@ class Sandbox:
     def _secrets_of_the_user(self) -> list[str]:
         paths = [Path(os.environ[name]) for name in _NAMING if os.environ.get(name)]
         paths += [Path(name) for name in (*_SOCKETS, f"/run/user/{os.getuid()}")]
-        with suppress(RuntimeError):  # nobody knows where the home is
+        with suppress(RuntimeError):  # raised if this user has no home
             paths += [Path.home() / name for name in _HOME_SECRETS]
-        # Not `Path.exists`, which raises an error for what is in a folder that the user may not enter.
+        # Not `Path.exists`, which raises an error for a path in a folder that the user may not enter.
         return [os.path.realpath(path) for path in paths if os.path.exists(path)]
 
     def _find(self, found: Future[Found]) -> None:
@@ -220,7 +220,7 @@ class Sandbox:
             reason = self._try(level, network=True)
             if not reason:
                 fault = reasons.get(SandboxLevel.STRONG) or self._try(level, network=False)
-                from bisect_asgi.backend.process import sandbox_calls  # most commands try no level
+                from bisect_asgi.backend.process import sandbox_calls  # most commands need none
 
                 lacks = sandbox_calls.lacks()
                 if level is SandboxLevel.STRONG and not fault:
@@ -232,7 +232,7 @@ class Sandbox:
     def _try(self, level: SandboxLevel, *, network: bool) -> str:
         """Return why a run cannot be confined at a level, or ""."""
         try:
-            runs = self._cache / "runs"  # if this process is killed, the next command clears it up
+            runs = self._cache / "runs"  # if this process is killed, the next command removes it
             runs.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-sandbox-", dir=runs))
         except OSError as error:

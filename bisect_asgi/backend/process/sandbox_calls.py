@@ -1,4 +1,4 @@
-"""Take from a process what a run does not need; standard-library code, for a child between fork and exec.
+"""Confine a process, with standard-library code only, because it runs in a child between fork and exec.
 
 Two levels (Linux). *basic* needs no privileges: no capabilities, no new privileges, no system call that
 reaches what supervises the run (seccomp(2)), and writing only below the run's box and /dev/shm, without
@@ -6,10 +6,11 @@ reading secrets (landlock(7)). *strong* adds mount and IPC namespaces of the run
 hidden secrets, no terminals but its own, and a /dev/shm that goes with the run; on request, a network
 namespace with a loopback.
 
-Landlock has no say in chmod and utime, so at *basic* these reach what a file is linked to. Each step that the
-kernel refuses is an error: a run is never confined by less than was asked for.
+Landlock does not cover chmod and utime, so at *basic* these also change the files of other environments that
+share them by hard links. Each step that the kernel refuses is an error: a run is never confined by less than
+the level that was asked for.
 
-*alone* is no level of a run: a program of this tool can start no process, and is confined in nothing else.
+*alone* is no level of a run. It only keeps a program of this tool from starting processes.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ def enter(rules: dict[str, Any]) -> None:
     """Confine this process and all that it starts.
 
     The keys of `rules`: `level`, `writable` (folders), `secrets` (paths without links in them), `protected`
-    (process numbers), `network`. The working directory is entered anew, because the old one lies below what
-    is mounted.
+    (process numbers), `network`. The working directory is entered again at the end, because the new mounts
+    hide the old one.
 
     Raises:
-        OSError: the kernel refused a step; the process is to end.
+        OSError: the kernel refused a step; the process must end, because it is confined only in part.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if rules["level"] == ALONE:
@@ -144,7 +145,7 @@ def _allow(ruleset: int, path: str, access: int) -> None:
     try:
         beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # what is not there, or cannot be entered, needs no rule
+        return  # a path that does not exist, or cannot be entered, needs no rule
     try:
         if not stat.S_ISDIR(os.fstat(beneath).st_mode):
             access &= _OF_A_FILE
@@ -187,7 +188,7 @@ def _enter_namespaces(writable: list[str], secrets: list[str], *, network: bool)
         elif os.path.exists(path):
             _mount("/dev/null", path, None, _BIND)
     _mount("shm", _SHARED_MEMORY, "tmpfs", _NOSUID | _NODEV, "mode=1777")
-    if os.path.isdir(_TERMINALS):  # without the user's
+    if os.path.isdir(_TERMINALS):  # mount an empty one, without the user's terminals
         _mount("devpts", _TERMINALS, "devpts", _NOSUID, "newinstance,ptmxmode=0666,mode=620")
     if not network:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -228,7 +229,7 @@ def _drop_capabilities() -> None:
     """Leave root its user id and nothing else."""
     for number in range(64):
         if _libc.prctl(_CAPBSET_DROP, number, 0, 0, 0) < 0:
-            break  # there are no more, or the user may not: then no program gives any
+            break  # there are no more; or it is not permitted, and then no program can give any
     _libc.prctl(_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0)
     header, none = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(none)), "capset")
@@ -256,9 +257,10 @@ _CALLS = (
     ("ioprio_set", (251, 30), 1),
     ("ptrace", (101, 117), 1),
 )
-"""What one process does to another: name, numbers on x86_64 and aarch64, and the argument that says to whom.
+"""Calls on another process: name, numbers on x86_64 and aarch64, and the index of the argument that names it.
 
-Landlock knows signals since its version 6, and limits and priorities not at all.
+A filter is needed, because Landlock covers signals only since its version 6, and limits and priorities not at
+all.
 """
 
 
@@ -291,9 +293,10 @@ def program(machine: str, protected: Iterable[int]) -> Iterator[_Instruction]:
 
 
 def _alone(machine: str) -> Iterator[_Instruction]:
-    """Yield the filter that refuses new processes, but not new threads, and not to become another program.
+    """Yield the filter that refuses new processes, but allows new threads and execve(2).
 
-    The flags of clone3(2) are behind a pointer: as if the kernel did not know it, clone(2) is called instead.
+    A filter cannot read the flags of clone3(2), which are behind a pointer. So clone3 fails as on a kernel
+    without it, and the C library calls clone(2) instead.
     """
     _, column = _ARCHITECTURES[machine]
     yield from _beginning(machine)
@@ -313,5 +316,5 @@ def _beginning(machine: str) -> Iterator[_Instruction]:
         (_RETURN, 0, 0, _UNKNOWN),
         (_LOAD, 0, 0, 0),
     )
-    if machine == "x86_64":  # the calls of x32 have numbers of their own
+    if machine == "x86_64":  # x32 calls have other numbers, which would evade the filter
         yield from ((_IF_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _UNKNOWN))

@@ -1,13 +1,13 @@
-"""Remember that this machine can confine runs at the strongest level, so that not each command tries it.
+"""Cache that this machine can confine runs at the strongest level, so that not every command has to test it.
 
-What is remembered is no permission: each run is confined step by step, and a step that the kernel refuses is
-an error (`sandbox_calls.enter`). Where the level is remembered wrongly, a run fails; it is never confined
-less. What fails so is forgotten, and tried again (`Sandbox.doubt`).
+A wrong cache entry is harmless. Each run is still confined step by step, and a step that the kernel refuses
+is an error (`sandbox_calls.enter`): the run fails, and is never confined less. Then the entry is removed, and
+the level is tested again (`Sandbox.doubt`).
 
-The trial shows one thing more, that steps which succeed keep a run from writing. That is up to the kernel
-and to what it was told about this process, so it holds as long as they are the same: the same boot of the
-same kernel, the same user with the same capabilities, namespaces, filters and labels, and the same code. It
-holds for a day, in case there is something else. Less than all is not remembered: there may be more later.
+The test also shows that the steps, if they succeed, really keep a run from writing. That depends on the
+kernel and on the state of this process. So the entry holds only for the same boot of the same kernel, the
+same user with the same capabilities, namespaces, filters and labels, and the same code. It expires after a
+day, in case something else matters. A lower level is not cached, because the machine may support more later.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def forget(cache: Path) -> None:
 
 
 def _machine() -> str:
-    """Return a digest of all that the result of the trial depends on.
+    """Return a digest of everything on which the result of the test depends.
 
     Raises:
-        OSError: the system does not say it.
+        OSError: the system does not provide a part of it.
     """
     kernel = os.uname()
     status = _OF_THE_PROCESS.findall(Path("/proc/self/status").read_text())

@@ -7,16 +7,16 @@ request brings three descriptors: for the supervisor's standard input, for its s
 and for the result. Further ones, such as those of locks, it only keeps open.
 
 As a *child subreaper* (prctl(2)) a supervisor inherits every orphan of the command, also those that called
-setsid. So it can kill all of them, and the processor time that it reports is the whole tree's. Its own
-memory is too small to count in the peak. The first process is a subreaper, too: what a supervisor leaves
-that somebody has killed comes to it, and is killed.
+setsid. So it can kill all of them, and the processor time that it reports is the whole tree's. Its own memory
+is too small to count in the peak. The first process is a subreaper, too: if a supervisor is killed, the first
+process inherits its tree and kills it.
 
 The standard input brings the request, one line of JSON. After that it is the *lifeline*: when it closes,
 because the run was cancelled or the tool was killed, the supervisor kills the tree. The command writes to
 the supervisor's output.
 
-Of the package this program imports only `sandbox_calls`, because it runs with `-S` and has to start in
-milliseconds.
+From the package, this program imports only `sandbox_calls`, because it has to start in milliseconds. It runs
+with `-S`, without installed packages.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def main() -> None:
     become_subreaper()
     forbid_new_privileges()
     supervisors: set[int] = set()
-    # Not SIG_IGN: only the processor time of children that are waited for counts as ours, and so the tool's.
+    # Not SIG_IGN: the processor time of children counts as this process's, and so as the tool's, only if they
+    # are waited for.
     signal.signal(signal.SIGCHLD, lambda *_: end_orphans(supervisors))
     while True:
         try:
@@ -72,14 +73,14 @@ def main() -> None:
         except ConnectionError:
             break
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    while supervisors:  # each hangs on its own lifeline
+    while supervisors:  # each ends when its own lifeline closes
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         end_orphans(supervisors)
 
 
 def fork_supervisor(control: socket.socket, descriptors: list[int], supervisors: set[int]) -> int:
     """Fork a supervisor; return its process number, which joins `supervisors`, or the error's negative."""
-    # Without this, `end_orphans` might find it before it is known as a supervisor.
+    # SIGCHLD is blocked: its handler could take the new process for an orphan before it is in `supervisors`.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     try:
         pid = os.fork()
@@ -115,7 +116,7 @@ def be_supervisor(standard_input: int, output: int, result_fd: int, *kept: int) 
         os.dup2(output, 1)
         os.dup2(output, 2)
         for descriptor in (standard_input, output):
-            if descriptor > 2:  # if the tool has no standard error, a pipe may have got its number
+            if descriptor > 2:  # 0 to 2 are kept: without a standard error of the tool, a pipe may be 2
                 os.close(descriptor)
         for descriptor in (result_fd, *kept):
             os.set_inheritable(descriptor, False)
@@ -200,7 +201,7 @@ def start(argv: list[str], environ: dict[str, str], rules: dict[str, Any] | None
     """Start the command in a session of its own, with nothing to read; return its process number.
 
     Raises:
-        OSError: it cannot be executed, or not confined as the rules say.
+        OSError: it cannot be executed, or cannot be confined by the rules.
     """
     if rules is not None:
         rules["protected"] += [os.getpid(), os.getppid()]
@@ -224,7 +225,7 @@ def be_command(argv: list[str], environ: dict[str, str], rules: dict[str, Any] |
         os.setsid()
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, LIFELINE)
-        # Python ignores two signals, and a command that inherited that would not end on a closed pipe.
+        # Python ignores these signals. A command that inherits this would not end when its pipe is closed.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         if rules is not None:
@@ -302,8 +303,8 @@ def size_of(path: str) -> int:
 def kill_everything(child: int, wakeup: int) -> list[int]:
     """Kill all processes that are left, again and again, because one may fork while it is killed.
 
-    Return those that run as somebody else and may not be killed. What takes long to end is left to the
-    first process: the kernel has to give back its memory.
+    Return those that run as another user and may not be killed. A killed process may take long to end,
+    because the kernel has to free its memory: after `KILL_WAIT_S`, it is left to the first process.
     """
     give_up = time.monotonic() + KILL_WAIT_S
     while has_children():
@@ -369,4 +370,4 @@ def reply(result_fd: int, result: dict[str, object]) -> None:
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # the tool waits for this process, and nothing is left to be taken apart
+    os._exit(0)  # faster than a regular exit, for which the tool would wait; nothing needs to be cleaned up

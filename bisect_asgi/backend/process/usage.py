@@ -2,11 +2,11 @@
 
 Record where a trial's time goes: each second is charged to the innermost step at that moment.
 
-Resolving may have to build, installing may have to download, and both may wait for another trial. To return
-times through all of these would show in every signature. So the recording belongs to the thread, as decimal
-contexts do; outside a recording, nothing is charged.
+Resolving may have to build, installing may have to download, and both may wait for another trial. If these
+functions returned times, all their signatures would change. So the recording belongs to the thread, as
+decimal contexts do; outside a recording, nothing is charged.
 
-psutil is imported where it is used: a command that only remembers measures nothing.
+psutil is imported where it is used, because a command whose runs are all cached measures nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OtherLoad:
     def cores(self, run_s: float) -> float | None:
         """Return how many cores they kept busy, if `run_s` seconds of processor time were the run's.
 
-        None if the kernel does not count. It counts in ticks of ten milliseconds, so that the result for a
+        None if the kernel does not count it. It counts in ticks of ten milliseconds, so that the result for a
         run of less than half a second is rough.
         """
         elapsed = time.monotonic() - self._since
@@ -48,7 +48,7 @@ class OtherLoad:
 def own_seconds() -> float:
     """Return this tool's processor time so far: of its threads, and of the helpers that build during runs.
 
-    Of what runs under a supervisor, only builds are included: its parent is the fork server.
+    Of processes under a supervisor, only builds are included: a supervisor's parent is the fork server.
     """
     running_s = sum(tree_seconds(pid) for pid in running_helpers())
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -61,7 +61,7 @@ def tree_processes(supervisor: int, *, is_driver: bool = False) -> int:
 
 
 def _descendants(pid: int, *, is_deep: bool = True) -> list[int]:
-    # What is imported with it is needed by runs alone.
+    # Imported here, because only runs need it.
     from bisect_asgi.backend.process.supervisor import descendants
 
     return descendants(pid, is_deep=is_deep)
@@ -85,7 +85,7 @@ def _processor_seconds() -> tuple[float, float]:
 
     times = psutil.cpu_times()._asdict()
     idle_s = times["idle"] + times.get("iowait", 0.0)
-    # The kernel counts the time of a virtual machine's guest as the user's, too.
+    # The kernel counts the time of virtual machines' guests twice: as guest time and as user time.
     all_s = sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
     return all_s - idle_s, all_s
 
@@ -202,7 +202,7 @@ def waiting_for(lock: AbstractContextManager[object]) -> Iterator[None]:
 def move(seconds: float, *, to: Step) -> None:
     """Charge `seconds` of the innermost step to another step, because a program reported what they went to.
 
-    At most as many are moved as the innermost step was charged with.
+    No more seconds are moved than the innermost step was charged with.
     """
     record = _recording.get()
     if record is None or not record.going_on:

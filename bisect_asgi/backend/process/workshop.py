@@ -1,12 +1,12 @@
 """Run uv where it may build: under a supervisor, confined as runs are, with a time limit.
 
-To build a source distribution is to run its code. uv itself is confined with it, so it has a cache of its
-own here, which only the caller says who shares: what a build does to it reaches neither the user's cache nor
-another build. uv reads its configuration, which may have credentials in it, from a FIFO that is gone once it
-is read. No variable is passed on that names a user or a password, and the home is an empty folder.
+Building a source distribution runs its code. uv is confined together with the build, and has a separate
+cache, which calls share only if the caller says so. So a build can change neither the user's cache nor
+another build. uv reads its configuration, which may contain credentials, from a FIFO that is removed once it
+is read. Variables with the name or the password of a user are not passed on, and the home is an empty folder.
 
-Where nothing is to be built, uv may be *alone* instead: with the user's cache, home and variables, but where
-the kernel lets it start no process. So it cannot build, whatever it takes for necessary.
+If nothing has to be built, uv may be *alone* instead. It has the user's cache, home and variables then, but
+the kernel refuses to start processes for it. So uv cannot build, even if it needs to.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LEFT_OUT = re.compile(r"(?i)USERNAME|PASSWORD|TOKEN|SECRET|KEYRING|NETRC|^XDG_"
 _POLL_S = 0.01
 _KEPT_CHARS = 2**20
 """Of the standard error, from its end."""
-# The supervisor hands down one stream for both outputs, and nothing to read.
+# The supervisor gives a command one stream for both outputs, and no input, so a shell redirects two of them.
 _SHELL = 'exec "$@" <"$0/stdin" >"$0/stdout"'
 
 
@@ -97,7 +97,7 @@ class Workshop:
             on_stderr: is given each line of its standard error.
             keeps: descriptors that stay open until uv and all that it started have ended.
             writable: folders in which it may write, besides its cache.
-            cache: its cache; None for one that goes with this call.
+            cache: its cache; None for one that is removed after this call.
 
         Raises:
             BuildTimedOut: it took too long, and had started a build.
@@ -139,7 +139,7 @@ class Workshop:
         """Run uv to its end, where it can start no process; see `run`.
 
         Raises:
-            OSError: it cannot be kept from that on this machine, or not be started.
+            OSError: this machine cannot keep it from starting processes, or uv cannot be started.
             subprocess.TimeoutExpired, NoResult, Cancelled: as `run`.
         """
         from bisect_asgi.backend.process.sandbox_calls import ALONE  # most commands build nothing
@@ -194,13 +194,14 @@ class Workshop:
                 is_helper=True,
             )
         if run.exit_code is None:
-            # uv says that it builds only once a wheel is made, not while it asks what building takes.
+            # uv prints "Building" only when it makes a wheel, not when it gets the requirements of the build.
+            # So the number of processes shows whether a build had started.
             raise (BuildTimedOut if run.processes > 1 else subprocess.TimeoutExpired)(argv, timeout_s)
         stdout = (box / "stdout").read_text(errors="replace")
         return Completed(exit_code=run.exit_code, stdout=stdout, stderr="".join(lines)[-_KEPT_CHARS:])
 
     def _environ(self, environ: Mapping[str, str], cache: Path, box: Path) -> dict[str, str]:
-        # uv has the passwords of proxies in its configuration.
+        # A proxy's variable loses its password, which uv has in its configuration.
         kept = {
             name: without_credentials(value) if name.lower().endswith("_proxy") else value
             for name, value in environ.items()
@@ -208,7 +209,7 @@ class Workshop:
         }
         own = {"HOME": box / "home", "TMPDIR": box / "tmp", "UV_CACHE_DIR": cache}
         tools = {}
-        with suppress(RuntimeError):  # rustup looks for its toolchains in the home
+        with suppress(RuntimeError):  # rustup finds its toolchains by the home, which is empty here
             tools = {"RUSTUP_HOME": os.environ.get("RUSTUP_HOME") or str(Path.home() / ".rustup")}
         return {**kept, **tools, **{name: str(path) for name, path in own.items()}, "UV_LINK_MODE": "copy"}
 
@@ -217,7 +218,7 @@ class Workshop:
         with self._guard:
             if self._root is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                for left in self._folder.iterdir():  # by a tool that was killed
+                for left in self._folder.iterdir():  # left by a tool that was killed
                     with locked_if_free(left / _LOCK) as free:
                         if free:
                             remove(left)
@@ -254,7 +255,7 @@ def _handed_over(path: Path, content: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        while thread.is_alive():  # nobody has read it; the thread may not even wait yet
+        while thread.is_alive():  # uv has not read it, so read it here; the thread may not have opened it yet
             with suppress(OSError):
                 os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
             thread.join(_POLL_S)

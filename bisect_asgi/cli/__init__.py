@@ -1,1 +1,1 @@
-"""The door: parse, call, print, exit code. It computes nothing."""
+"""The command line: parse arguments, call the library, print, and exit. No logic."""

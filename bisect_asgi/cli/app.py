@@ -1,4 +1,4 @@
-"""The command line: its frame, and its commands, of which only the one that is called is imported."""
+"""The frame of the command line, which imports only the command that is called."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEFAULT_COMMAND: Command = "run"
 
 
 class Commands(TyperGroup):
-    """The commands, each the function of the name of its module; without a name, it is `run`."""
+    """The commands: each is the function with the name of its module. `run` is the default."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `run` in front of arguments that begin with no command; `help NAME` is `NAME --help`."""
@@ -61,7 +61,7 @@ class Commands(TyperGroup):
 
 
 class CommandWithOptions(TyperCommand):
-    """A command that says its errors in this tool's form."""
+    """A command that raises typer's errors as errors of bisect-asgi."""
 
     allow_extra_args = True
 

@@ -26,7 +26,7 @@ Read = Callable[[str, CancelToken], str | None]
 
 
 class StartAgain(Exception):
-    """The search is to begin again, with what the store has, without the verdict on one candidate."""
+    """The search has to begin again without the verdict on one candidate; other verdicts stay."""
 
     def __init__(self, label: str) -> None:
         super().__init__(label)
@@ -43,7 +43,7 @@ def check_terminal() -> None:
 
 
 class Asking:
-    """Decides on candidates by what a person says; lasts as long as the command."""
+    """Decides on candidates by asking a person; verdicts last as long as the command."""
 
     def __init__(self, plan: Plan, read: Read | None = None) -> None:
         self._plan = plan
@@ -82,7 +82,7 @@ class Asking:
                 return seen
 
     def _said(self, question: str, token: CancelToken) -> Said:
-        """Return what a person says; it is asked for until it can be read."""
+        """Return the person's verdict; ask again until it can be read."""
         while True:
             line = self._read(question, token)
             if line is None:

@@ -38,7 +38,7 @@ def check(
 
 
 def _output(options: Options) -> OutputOptions:
-    """Return where the result goes.
+    """Return the output options of `check`.
 
     Raises:
         UsageError: the result of one release cannot be written in this form.

@@ -38,7 +38,7 @@ def lines(found: Completion) -> list[str]:
 
 
 def sources(folder: Path) -> Sources:
-    """Return what is cached in `folder`, and what probes say."""
+    """Return the packages and versions cached in `folder`, and the names in probes."""
 
     def packages() -> Iterable[str]:
         with suppress(OSError):

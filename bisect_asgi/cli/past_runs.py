@@ -35,7 +35,7 @@ def past_runs(logs: Sequence[Path]) -> list[PastRun]:
 
 
 def keep(report: Report, log: Path) -> None:
-    """Keep what a list says of a run that has ended; a full disk is no reason to fail."""
+    """Store the summary of a run that has ended; a full disk is no reason to fail."""
     run = past_run(report, run_id=id_of(log.stem), log=str(log))
     with suppress(OSError):
         kept = codec.to_json(_Kept(size=log.stat().st_size, run=run))
@@ -49,7 +49,7 @@ def _place(log: Path) -> Path:
 
 
 def _kept(log: Path) -> PastRun | None:
-    """Return what is kept of a run; None if nothing is, or the log has grown since."""
+    """Return the stored summary of a run; None if there is none, or the log has grown since."""
     try:
         kept = codec.from_json(_place(log).read_bytes(), _Kept)
         is_valid = kept.schema == _SCHEMA and kept.size == log.stat().st_size
@@ -59,7 +59,7 @@ def _kept(log: Path) -> PastRun | None:
 
 
 def _read(log: Path) -> PastRun:
-    """Return what a list says of a run, from its log, and keep it if the run has ended."""
+    """Return the summary of a run from its log, and store it if the run has ended."""
     run_id = id_of(log.stem)
     try:
         report = read_report(log)
@@ -86,7 +86,7 @@ def _is_running(log: Path) -> bool:
 
 
 def name_of(log: Path, logs: Sequence[Path]) -> str:
-    """Return what `report` takes for a run as a shell reads it; empty for the newest one."""
+    """Return the argument of `report` for a run, quoted for a shell; empty for the newest run."""
     if [*logs[:1]] == [log]:
         return ""
     return id_of(log.stem) if log in logs else shlex.quote(str(log))

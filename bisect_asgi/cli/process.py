@@ -43,7 +43,7 @@ def guarded() -> Iterator[None]:
 
 
 def end_signals() -> None:
-    """From here on a signal interrupts nothing any more: the command has ended, or is ending."""
+    """Ignore signals from here on, because the command has ended, or is ending."""
     for number in (*_SIGNALS, signal.SIGALRM):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_IGN)
@@ -145,7 +145,7 @@ class _Stream:
         return getattr(self._stream, name)
 
     def _give_up(self) -> None:
-        """Have nobody write any more: the interpreter flushes once more when it ends, and would fail."""
+        """Discard all later writes: the interpreter flushes once more when it ends, and would fail."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
@@ -175,7 +175,7 @@ class _Output(_Stream):
 
 
 class _Complaints(_Stream):
-    """The standard error. Nothing depends on it, so a command goes on without it."""
+    """The standard error. No result depends on it, so a command continues without it."""
 
     def write(self, text: str) -> int:
         try:

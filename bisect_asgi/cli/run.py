@@ -93,7 +93,7 @@ def _search(
     decider: Decider | None = None,
     undone: set[str],
 ) -> Projection:
-    """Run the search, and return what its events say however it ended."""
+    """Run the search, and return the projection of its events however the search ended."""
     from bisect_asgi import session
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.prefetch import ImportReport
@@ -124,7 +124,7 @@ def _search(
 def _by_a_person(
     plan: Plan, output: OutputOptions, log_path: Path, live: Sink, undone: set[str]
 ) -> Projection:
-    """Run the search with a person as the judge; if she withdraws a verdict, the search begins again."""
+    """Run the search with a person as the judge; if the person withdraws a verdict, begin again."""
     from bisect_asgi.cli.asking import Asking, StartAgain
 
     asking = Asking(plan)

@@ -1,4 +1,4 @@
-"""`bisect-asgi runs`: list past runs with their answers."""
+"""`bisect-asgi runs`: list past runs with their results."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def _cases(path: Path, given: Options) -> list[Case]:
 
 
 def on_each_python(case: Case) -> list[Case]:
-    """Return a case for each Python that its plan names; one that is not there is the case's fault."""
+    """Return a case for each Python that its plan names; a missing Python is an error of its case only."""
     if isinstance(case.plan, BisectError) or not case.plan.has_several_pythons:
         return [case]
     from bisect_asgi.backend.interpreters import LocalInterpreters
@@ -241,7 +241,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
     @property
     def claim(self) -> str:
-        """What the probe claims, as far as it is known."""
+        """The probe's claim, if it is known."""
         return str(self.plan.claim or "") if isinstance(self.plan, Plan) else ""
 
 
@@ -251,7 +251,7 @@ if TYPE_CHECKING:
 
 
 def read_case(given: Options, defaults: Options | None = None, *, number: int = 1) -> Case:
-    """Return the case of a probe; a fault of its options is the case's own."""
+    """Return the case of a probe; an error in its options belongs to the case."""
     from bisect_asgi.cli.probe_files import read_plan
 
     name = given.probe or given.command or given.app or ""

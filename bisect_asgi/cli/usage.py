@@ -25,7 +25,7 @@ _FORMS = {int: "a whole number", float: "a number"}
 
 
 def mistake(error: typer.TyperException, arguments: Sequence[str]) -> UsageError:
-    """Return the error of this tool for one of typer's."""
+    """Return bisect-asgi's error for one of typer's."""
     context = getattr(error, "ctx", None)
     command = context.info_name if context else COMMANDS[0]
     name = getattr(error, "option_name", "")
@@ -66,7 +66,7 @@ def near_command(word: str) -> Command | None:
 
 
 def is_meant_as_command(arguments: Sequence[str]) -> bool:
-    """Return whether the first argument can be no package: nothing else says what to run for it."""
+    """Return whether the first argument is meant as a command: no option names a probe for a package."""
     return not any(each.partition("=")[0] in _PROBES for each in arguments)
 
 
@@ -110,7 +110,7 @@ def _unknown_option(command: str, flag: str) -> UsageError:
 
 
 def _belonging(option: Option, command: str) -> str:
-    """Return what to do with an option that `command` has not."""
+    """Return the hint for an option that `command` does not have."""
     if not option.commands:
         tables = " or ".join(f"a {place}'s table" for place in option.places)
         return f"write it as `{option.key}` in {tables}"

@@ -182,7 +182,7 @@ def _run(
 
 
 def _show_nothing(case: Case, row: SuiteRow) -> None:
-    """A form has all rows at the end."""
+    """Print no row, because a report form has all rows at the end."""
 
 
 def _document(cases: Sequence[Case], rows: Sequence[SuiteRow], code: int) -> str:

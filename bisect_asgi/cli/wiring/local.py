@@ -1,4 +1,4 @@
-"""Put together what runs trials on this machine, for one command or for one worker."""
+"""Build the runner of trials on this machine, for one command or for one worker."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def open_trials(
     undone: set[str] | None = None,
     note: Callable[[str], None] = say_note,
 ) -> Iterator[TrialRunner]:
-    """Open what runs trials on this machine.
+    """Open the runner of trials on this machine.
 
     Args:
         places: the directories of the cache.
@@ -135,7 +135,7 @@ def open_uv(
 
 
 def _resolver(places: CachePaths, uv: Uv, store: Store) -> tuple[Resolver, SdistBuilder]:
-    """Return what resolves specs, and what builds source distributions for it and for environments."""
+    """Return the resolver of specs, and the builder of source distributions for it and for environments."""
 
     def recall(key: str) -> str | None:
         failure = store.failure(codec.digest(uv.indexes.identity, key))

@@ -25,7 +25,7 @@ def ask_for_indexes() -> Future[Indexes]:
 
 
 def begin_asking() -> Future[Indexes]:
-    """Have uv say, in a thread, which indexes the user's configuration gives now."""
+    """Start a thread in which uv reads the indexes of the user's configuration."""
     answer: Future[Indexes] = Future()
     threading.Thread(target=_ask, args=(answer,), name="indexes", daemon=True).start()
     return answer

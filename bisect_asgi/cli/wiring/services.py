@@ -1,4 +1,4 @@
-"""Put together what a session needs of the outside, for one command: here, or on a cluster."""
+"""Build the services of a session for one command: on this machine, or on a cluster."""
 
 from __future__ import annotations
 

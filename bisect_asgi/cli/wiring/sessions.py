@@ -1,4 +1,4 @@
-"""Open all that one session needs, for a command or for a call of the library."""
+"""Open all services of one session, for a command or for a call of the library."""
 
 from __future__ import annotations
 

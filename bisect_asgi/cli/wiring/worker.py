@@ -29,9 +29,9 @@ class RunOnWorker(Struct, frozen=True, kw_only=True):
     """Runs trials in a worker, with the indexes and for the events of the command that asks."""
 
     indexes: Indexes
-    """The command's: all workers ask the same ones."""
+    """The command's indexes, which all workers use."""
     command: str
-    """Identifies the command: what one command ran anew or warmed up, another did not."""
+    """Identifies the command, because fresh runs and warm-ups count for one command only."""
     show_output: bool
     building: Building
 

@@ -1,4 +1,4 @@
-"""The candidates of a report as lines of a table, in words; neighbors that say the same share a line."""
+"""The candidates of a report as lines of a table, in words; neighbors with equal lines share one."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Report(Struct, frozen=True, kw_only=True):
     error_bound: float | None = None
     """The highest rate at which a search ends with as much agreement and is wrong, if all runs agree."""
     ends: ReportedEnds | None = None
-    """The samples of both ends, and the limit that was set between them."""
+    """The samples of both ends, and the threshold that was set between them."""
     levels: tuple[NamedLevel, ...] = ()
     """All levels of the metric, oldest first, if they were searched for."""
     creep: float | None = None

@@ -1,4 +1,4 @@
-"""Say with what a probe fails behind a boundary, if not only as the bad end does."""
+"""Describe the failures after a boundary, if some differ from the bad end's."""
 
 from __future__ import annotations
 

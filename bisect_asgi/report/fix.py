@@ -38,7 +38,7 @@ class _Stretch(Struct, frozen=True, kw_only=True):
 
 
 def fixes(report: Report) -> tuple[Fix, ...]:
-    """Return what to require, the newest releases first; nothing if no change is known, or nothing fits."""
+    """Return the requirements, newest releases first; none if no change is known or no run supports one."""
     axis = report.plan.axis
     if report.first is None or report.last is None or not axis.is_ordered:
         return ()
@@ -91,7 +91,7 @@ def _stretches(report: Report) -> list[_Stretch]:
 
 
 def _below(report: Report, last: str, first: str) -> str:
-    """Return the bound below a break, which selects nothing that lies inside of it."""
+    """Return the bound below a break; it selects no release between the last good and the first bad one."""
     labels = [row.version for row in report.rows if row.yanked is None]
     between = labels[labels.index(last) + 1 : labels.index(first)]
     changed, _ = changed_before(report.rows, first)
@@ -153,7 +153,7 @@ def _old_bound(report: Report, move: Move) -> str:
 
 
 def _of_sets(report: Report) -> Iterator[Fix]:
-    """Yield the versions of the culprits at the good side, if everything may differ between the two sides."""
+    """Yield the culprits' versions on the good side, for axes on which every package may differ."""
     every = _culprits(report)
     moved = [move for why in every for shown in why.sets for move in shown.moved]
     versions = [move.old if _breaks(every) else move.new for move in moved]

@@ -127,7 +127,7 @@ def _sandbox(rows: Sequence[Row]) -> tuple[SandboxLevel, ...]:
 
 
 def _placed(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the rows with those of yanked releases, which come last, where their versions belong."""
+    """Return the rows with yanked releases, which are listed last, moved to the places of their versions."""
     placed = [row for row in rows if row.yanked is None]
     for row in rows[len(placed) :]:
         version = Version(row.version)
@@ -137,7 +137,7 @@ def _placed(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinished) -> float | None:
-    """Return the bound of the boundary that was found; None if another was confirmed, or there are more."""
+    """Return the bound of the boundary that was found; None if another was confirmed, or several exist."""
     found, is_one = finished.boundary, len(finished.changes) < 2
     if confirmed is None or found is None or not is_one:
         return None
@@ -147,7 +147,7 @@ def _error_bound(confirmed: events.Confirmed | None, finished: events.RunFinishe
 
 
 def _completed(report: Report, message: str) -> Report:
-    """Return the report with what follows from its rows: headline, commands, affected releases."""
+    """Return the report with the fields that follow from its rows: headline, commands, affected releases."""
     first = report.row(report.first)
     sides = [row for row in (report.row(report.last), first) if row]
     shows = next((row for row in sides if row.verdict == report.plan.term_new), None)
@@ -177,7 +177,7 @@ def _reproduce(report: Report, row: Row) -> str:
 
 
 def _statuses(report: Report) -> list[Status]:
-    """Return what is known of all releases that exist, in the order of their versions."""
+    """Return the state of each release that exists, in the order of their versions."""
     if report.plan.order != "version" or not report.plan.axis.has_versions:
         return []
     bad = {report.plan.term_new: True, report.plan.term_old: False}
@@ -242,13 +242,13 @@ def _changes(finished: events.RunFinished, rows: Sequence[Row]) -> tuple[NamedBo
 
 
 def _of_steps(changes: Sequence[NamedBoundary], levels: Sequence[NamedLevel]) -> Iterator[NamedBoundary]:
-    """Yield the changes, each as probable as that its level begins there."""
+    """Yield the changes, each with the probability that its level begins there."""
     for change, level in zip(changes, levels[1:], strict=True):
         yield replace(change, probability=level.probability)
 
 
 def _across(changes: Sequence[NamedBoundary], rows: Sequence[Row], bad: str) -> Iterator[NamedBoundary]:
-    """Yield the changes, each as probable as that both medians are on their sides of the threshold."""
+    """Yield the changes, each with the probability that both medians are on their sides of the threshold."""
     sides = {row.version: _on_its_side(row, bad) for row in rows}
     for change in changes:
         yield replace(change, probability=sides[change.last] * sides[change.first])

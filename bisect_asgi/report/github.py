@@ -14,7 +14,7 @@ from bisect_asgi.report.suite import SuiteReport
 
 
 def render(report: Report | SuiteReport) -> str:
-    """Return the lines: what was found is a notice, no result a warning, what has to be mended an error."""
+    """Return the lines: a result is a notice, none a warning, a problem that the user must fix an error."""
     return "".join(f"{line}\n" for line in _lines(report))
 
 

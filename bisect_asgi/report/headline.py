@@ -52,7 +52,7 @@ def _believed(report: Report) -> str:
 
 
 def _narrowed(report: Report) -> str:
-    """Return how far a search had got; empty if nothing is tested, or the candidates have no order."""
+    """Return how far a search narrowed the range; empty if nothing was run or the axis has no order."""
     axis, verdicts = report.plan.axis, (report.plan.term_old, report.plan.term_new)
     rows = [row for row in report.rows if row.yanked is None]
     tested = [place for place, row in enumerate(rows) if row.was_run and row.verdict in verdicts]
@@ -68,7 +68,7 @@ def _narrowed(report: Report) -> str:
 
 
 def _alike(report: Report, rows: Sequence[Row]) -> str:
-    """Return that these candidates, which are all that were tested, have one verdict."""
+    """Return the sentence that these candidates, which are all that were run, have one verdict."""
     axis, verdict = report.plan.axis, rows[0].verdict
     if len(rows) < 3:
         names = listing(axis.name(row.version) for row in rows)
@@ -89,7 +89,7 @@ def _sentence(report: Report, first: Row, *, with_causes: bool = True) -> str:
 
 
 def _newest(report: Report) -> list[str]:
-    """Return that the newest candidate that was run is not as the newest change has it, if that is so."""
+    """Return the sentence that the newest run candidate contradicts the newest change, if it does."""
     rows = [row for row in report.rows if row.yanked is None]  # a yanked release is no candidate
     run = [row for row in rows if row.how is ReleaseState.RUN and row.verdict]
     expected = report.changes[-1].verdict if report.changes else ""
@@ -100,7 +100,7 @@ def _newest(report: Report) -> list[str]:
 
 
 def _yanked_before(report: Report) -> list[str]:
-    """Return which yanked releases just before a change were run, and have changed already."""
+    """Return the remark on yanked releases just before a change that were run and have its verdict."""
     found = [report.first, *(change.first for change in report.changes)]
     texts = []
     for first in dict.fromkeys(found):
@@ -118,7 +118,7 @@ def _cause(report: Report, first: str) -> str:
 
 
 def _has_history(report: Report) -> bool:
-    """Return whether there are several changes, of something that has a name and versions."""
+    """Return whether the result has several changes of a package that has a name and versions."""
     axis = report.plan.axis
     return len(report.changes) > 1 and bool(axis.subject) and axis.has_versions
 
@@ -137,7 +137,7 @@ def _is_chain(report: Report, first: str, last: str | None) -> bool:
 
 
 def _chain(report: Report, first: Row, *, with_cause: bool = True) -> str:
-    """Return the last candidate that works, and from where on it fails with what; or the first that works."""
+    """Return the last candidate that works and the failures after it, or the first candidate that works."""
     plan, axis = report.plan, report.plan.axis
     is_after = first.verdict == plan.term_new
     what = f"the {'last' if is_after else 'first'} {plan.term_old} {axis.noun} {axis.context}".rstrip()
@@ -155,7 +155,7 @@ def _rates(report: Report) -> str:
 
 
 def _percent(rate: Rate) -> str:
-    """Return a rate as a percentage that says 0 and 100 of nothing else."""
+    """Return a rate as a percentage; only rates of exactly 0 and 1 become 0% and 100%."""
     percent = round(100 * rate.failed / rate.runs)
     if 0 < rate.failed < rate.runs:
         percent = min(max(percent, 1), 99)
@@ -229,7 +229,7 @@ def brief(report: Report) -> str:
 
 
 def _only_change(report: Report, first: Row) -> str:
-    """Return `fastapi broke in 0.69.0 (2021-10-07)`, or the axis' own sentence if it is no such axis."""
+    """Return `fastapi broke in 0.69.0 (2021-10-07)`, or the axis' own sentence if the axis has one."""
     plan, axis = report.plan, report.plan.axis
     if told := _named_change(report, first):
         return f"{told} {axis.context}".rstrip()

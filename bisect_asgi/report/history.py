@@ -13,7 +13,7 @@ from bisect_asgi.report.rows import Row
 
 
 def missed(report: Report) -> str:
-    """Return how short a state may have been missed; empty if something else says it, or none can be."""
+    """Return how short a state may have been missed; empty if none can be, or another line says it."""
     run = [row.version for row in report.rows if _is_run(row)]
     first = report.row(report.first)
     if report.levels or not run or len(report.rows) == 2 or not report.plan.axis.is_ordered:
@@ -29,7 +29,7 @@ def missed(report: Report) -> str:
 
 
 def _without_change(report: Report, run: Sequence[str]) -> str:
-    """Return the same if all that were run agree."""
+    """Return how short a state may have been missed if all run candidates agree."""
     is_one = len({row.verdict for row in report.rows if _is_run(row)}) == 1
     if report.kind is not ResultKind.NOT_REPRODUCED or report.belief or len(run) < 2 or not is_one:
         return ""
@@ -59,7 +59,7 @@ def _between(report: Report, run: Sequence[str], most: int) -> str:
 
 
 def _all_run(report: Report, where: str) -> str:
-    """Return that everything between the oldest and the newest release that was run was tried."""
+    """Return the sentence that all releases between the oldest and the newest run release were run."""
     states = [row.how for row in report.rows if row.yanked is None]
     inside = states[states.index(ReleaseState.RUN) : len(states) - states[::-1].index(ReleaseState.RUN)]
     untestable = inside.count(ReleaseState.UNTESTABLE)

@@ -23,7 +23,7 @@ _FAILURES = (ExitCode.NOT_REPRODUCED, ExitCode.GOOD_END_FAILS)
 
 
 class _Status(Struct, frozen=True):
-    """What a case says besides its name: nothing if it passes."""
+    """The status element of a case and its message; both are empty if the case passes."""
 
     tag: str = ""
     message: str = ""
@@ -76,7 +76,7 @@ def _status(row: SuiteRow) -> _Status:
 
 
 def _lines(row: SuiteRow) -> Iterator[str]:
-    """Yield what the row says, a line for each fact."""
+    """Yield a line for each fact of the row."""
     if row.report:
         yield _text(row.report.headline)
     for label, value in (

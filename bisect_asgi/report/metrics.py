@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"\S*\d")
 
 
 def facts(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield the named lines about the confidence, the limit and the levels."""
+    """Yield the named lines about the confidence, the threshold and the levels."""
     title = "Confidence" if report.exit_code is ExitCode.FOUND else "Likely"
     if report.belief:
         yield title, _sure(report)
@@ -80,7 +80,7 @@ def step(old: float, new: float, unit: str) -> str:
 
 
 def short(value: float, unit: str) -> str:
-    """Return a value as in a table: a ratio without naming the reference."""
+    """Return a value for a table: a ratio without the name of its baseline."""
     return f"{value:.3g} ×" if unit == RATIO else Threshold(metric="", unit=unit).show(value)
 
 
@@ -147,7 +147,7 @@ def _rate(rate: Rate, what: str) -> str:
 
 
 def _limit(ends: ReportedEnds) -> str:
-    """Return the limit, with the samples of both ends."""
+    """Return the threshold, with the samples of both ends."""
     limit = Threshold(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
     sampled = [(ends.old, ends.old_samples), (ends.new, ends.new_samples)]
     medians = " and ".join(f"{short(median(own), ends.unit)} in {version}" for version, own in sampled if own)

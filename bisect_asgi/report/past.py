@@ -1,4 +1,4 @@
-"""Past runs: what a list of them says of each, and the table and the document of the list."""
+"""Past runs: the summary of each in a list, and the list as a document."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def id_of(name: str) -> str:
 
 
 def past_run(report: Report, *, run_id: str, log: str) -> PastRun:
-    """Return what a list says of a run."""
+    """Return the summary of a run for a list."""
     plan = report.plan
     return PastRun(
         id=run_id,

@@ -40,7 +40,7 @@ class Knowledge(Struct):
     trials: dict[int, list[Trial]] = field(default_factory=dict)
     """The trials of each candidate, in the order in which they came back."""
     judged: events.RulingsChanged | None = None
-    """The last event that said what the observations mean."""
+    """The last event with rulings on the observations."""
     rulings: dict[int, Ruling] = field(default_factory=dict)
     """All rulings that hold, in the order of their keys."""
     low: int | None = None
@@ -101,7 +101,7 @@ class Work(Struct):
     key: int
     label: str
     known: Knowledge
-    """What was known when it was asked for, and what became known later in the same list."""
+    """The knowledge when the work was submitted; later knowledge of the same list is added to it."""
     asked_s: float | None
     is_preparation: bool = False
     """An environment is built ahead; else it is a trial."""
@@ -113,7 +113,7 @@ class Work(Struct):
     """What the trial was doing last; None: it waits for a worker, or the log leaves activities out."""
     ended_s: float | None = None
     trial: Trial | None = None
-    """The result; None while there is none, and after it was cancelled."""
+    """The result; None while there is none, and after it was canceled."""
     steps: dict[Step, float] = field(default_factory=dict)
     """Seconds that each step took."""
     is_cancelled: bool = False
@@ -122,7 +122,7 @@ class Work(Struct):
 
 
 class SearchRecord(Struct):
-    """What a log says of one search: the run's own, or one of its stages."""
+    """The record of one search in a log: the run's own search, or one of its stages."""
 
     stage: int = 0
     """Its number; 0: the run itself."""
@@ -178,14 +178,14 @@ class SearchRecord(Struct):
 
     @property
     def plan(self) -> events.RunStarted | None:
-        """What was asked, with the limit in words as soon as one was found between both ends."""
+        """The plan, with the threshold in words once one was set between both ends."""
         if self.started is None or self.started.limit or self.known.ends is None:
             return self.started
         return replace(self.started, limit=threshold_of(self.known.ends))
 
 
 class Projection:
-    """What the events so far say of the run and of each search inside it; a sink like any other."""
+    """The state of the run, and of each search inside it, after the events so far; a sink."""
 
     def __init__(self) -> None:
         self.run = SearchRecord()
@@ -261,7 +261,7 @@ def threshold_of(sampled: events.EndsSampled) -> str:
 
 
 def project(log: Iterable[events.Event]) -> Projection:
-    """Return what the events of a log say together."""
+    """Return the projection of the events of a log."""
     projection = Projection()
     for event in log:
         projection.take(event)

@@ -54,7 +54,7 @@ def _without_deps(words: Sequence[str]) -> Iterator[str]:
 
 
 def _moved(plan: RunStarted, row: Row) -> Iterator[str]:
-    """Yield what varies along the axis, and the limit of dates that goes with it."""
+    """Yield the options that set the axis to this candidate, and the date that goes with it."""
     if plan.over not in (DATE, PYTHON):  # then it is the name of a dependency
         pin = shlex.quote(f"{plan.over}=={row.version}")
         yield from ("--with", pin, "--override", pin)

@@ -191,7 +191,7 @@ def day_of(label: str, uploaded: datetime | None) -> str:
 
 
 def word(plan: events.RunStarted, outcome: Outcome) -> str:
-    """Return the user's word for an outcome; empty for a sample as long as no limit is known."""
+    """Return the user's word for an outcome; empty for a sample as long as no threshold is known."""
     if plan.metric and not plan.limit and outcome is Outcome.PASSED:
         return ""
     words = {Outcome.PASSED: plan.term_old, Outcome.FAILED: plan.term_new}
@@ -219,7 +219,7 @@ class NamedBelief(Struct, frozen=True, kw_only=True):
 
 
 class ReportedEnds(Struct, frozen=True, kw_only=True):
-    """The samples of both ends of a metric, and the limit between them."""
+    """The samples of both ends of a metric, and the threshold between them."""
 
     metric: str
     unit: str

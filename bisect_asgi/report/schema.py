@@ -45,7 +45,7 @@ def _name_of(kind: type[Struct]) -> str:
 
 
 DOCUMENTS: dict[str, type[Struct]] = {_name_of(kind): kind for kind in _TYPES}
-"""The type of each document, by what its field `schema` says."""
+"""The type of each document, by the value of its field `schema`."""
 
 
 def schema_of(name: str) -> dict[str, Any]:

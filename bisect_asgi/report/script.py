@@ -81,7 +81,7 @@ def _has_h11(report: Report) -> bool:
 
 
 def _beyond(probe: str) -> Iterator[str]:
-    """Yield what a probe uses that the script has not: parts of httpx's client, and libraries."""
+    """Yield the parts of httpx's client and the libraries that a probe uses and the script lacks."""
     try:
         nodes = ast.walk(ast.parse(probe))
     except SyntaxError:

@@ -51,7 +51,7 @@ class Span(Struct, frozen=True, kw_only=True):
     """The moment when a worker took it."""
     ended_s: float
     steps: dict[Step, float] = field(default_factory=dict)
-    """Seconds of each step; empty for a cancelled trial, whose steps are not known."""
+    """Seconds of each step; empty for a canceled trial, whose steps are not known."""
     fate: Fate = Fate.CANCELLED
     is_evidence: bool = False
     """The result rests on it."""
@@ -99,7 +99,7 @@ class _Dated(Struct):
 
     @property
     def is_cancelled(self) -> bool:
-        """It was cancelled, or the log ends first."""
+        """It was canceled, or the log ends first."""
         return self.work.is_cancelled or self.work.ended_s is None
 
 
@@ -163,14 +163,14 @@ def _span(dated: _Dated, search: SearchRecord, ends: Mapping[int, float]) -> Spa
 
 
 def _is_straight(work: Work, search: SearchRecord) -> bool:
-    """Return whether one change was looked for, by halving."""
+    """Return whether the search looked for one change, by halving."""
     is_ordered = search.started is None or search.started.axis.is_ordered
     finds_all = search.finished is not None and search.finished.shortest is not None
     return is_ordered and not (finds_all or work.known.belief or work.known.levels)
 
 
 def _answer(work: Work, search: SearchRecord) -> set[int]:
-    """Return the keys that the answer names, if they are those of the work's own list."""
+    """Return the keys that the result names, if they belong to the work's own list."""
     found = search.finished.boundary if search.finished else None
     if found is None or work.known is not search.known:
         return set()

@@ -112,7 +112,7 @@ class Timings(Struct, frozen=True, kw_only=True):
 OTHER = "other"
 """Time of trials that belongs to no step."""
 STOPPED = "cancelled"
-"""Time of cancelled trials, whose steps are not known."""
+"""Time of canceled trials, whose steps are not known."""
 
 
 def measure(projection: Projection) -> Timings | None:

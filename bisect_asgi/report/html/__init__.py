@@ -64,7 +64,7 @@ def render_suite(
 
 
 def render_strip(strip: Strip) -> str:
-    """Return what a live page shows above the report: where the command is."""
+    """Return the part of a live page above the report: the progress of the command."""
     return _environment().get_template("strip.html").render(strip=strip)
 
 
@@ -92,12 +92,12 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Return a value without what would hide or reorder the text of the page."""
+    """Return a value without characters that would hide or reorder the text of the page."""
     return printable(value) if type(value) is str else value
 
 
 def _prose(text: str) -> Markup:
-    """Return a sentence of ours, in which code stands between backticks."""
+    """Return a sentence of bisect-asgi, which has code between backticks, as HTML."""
     parts = printable(text).split("`")
     if len(parts) % 2 == 0:  # An unpaired backtick belongs to the text, so no pairing can be trusted.
         return escape(printable(text))

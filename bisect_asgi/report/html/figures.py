@@ -1,4 +1,4 @@
-"""The pictures of a page, with what their marks mean."""
+"""The pictures of a page, with the meanings of their marks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIZE = 16.0
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """A picture with its title, and for each of its marks what it means."""
+    """A picture with its title and the meaning of each mark."""
 
     title: str
     picture: Element

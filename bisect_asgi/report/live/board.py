@@ -20,7 +20,7 @@ _INDEX = "./"
 
 
 class BoardPages(LivePages):
-    """Pages of several probes; other threads may tell of each of them."""
+    """Pages of several probes; any thread may report the progress of a probe."""
 
     def __init__(self, rows: Sequence[SuiteRow], clock: Callable[[], float] = time.monotonic) -> None:
         """Take the row of each probe as it is before the probe begins."""
@@ -83,7 +83,7 @@ class BoardPages(LivePages):
 
 
 def _running(entry: Entry, probe: _Probe) -> Entry:
-    """Return the entry without a color that would say how it ended, unless it has."""
+    """Return the entry, without the color of an outcome as long as the probe has none."""
     return entry if probe.ended else replace(entry, kind="" if probe.search else "unknown")
 
 
@@ -96,12 +96,12 @@ class _Probe:
         self.ended: SuiteRow | None = None
 
     def version(self) -> object:
-        """Whatever changes with its row."""
+        """A value that changes whenever the row does."""
         return self.ended is not None, self.search and self.search.version
 
     @property
     def at(self) -> str:
-        """What it does at the moment."""
+        """The probe's present activity."""
         return f"{self.search.at} {elapsed(self.search.elapsed_s)}" if self.search else "waiting"
 
     @property
@@ -121,7 +121,7 @@ class _Probe:
         )
 
     def stop(self) -> None:
-        """Take in that it will not go on."""
+        """Note that the probe does not continue."""
         if self.ended is None:
             row = self.row
             if self.search:

@@ -1,4 +1,4 @@
-"""A page that is made anew only if there is something new, and not too often."""
+"""A page that is made again only if its content has changed, and not too often."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 _PAUSE_S = 1.0
 _SHARE = 20
-"""A page is made for at most one part in so many of the time."""
+"""Making a page takes at most one part in so many of the time."""
 
 
 class Kept:
@@ -33,7 +33,7 @@ class Kept:
         self._next_s = 0.0
 
     def text(self, *, is_last: bool = False) -> str:
-        """Return the text; `is_last` if it has to be what is known now, since nobody will ask again."""
+        """Return the text; with `is_last` it is up to date, because no later request will follow."""
         version, now = self._version(), self._clock()
         is_due = self._made is None or is_last or now >= self._next_s
         if version != self._made and is_due:

@@ -1,4 +1,4 @@
-"""What is served while a command runs: pages by their names. Here the page of one search."""
+"""The pages that are served while a command runs, by name; and the page of one search."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class LivePages:
         self._clock = clock
         self._kept: dict[str, Kept] = {}
         self.is_ended = False
-        """Whether nothing will change any more."""
+        """Whether the pages are final."""
         self.last_words = _ENDED
-        """What readers are told at the end."""
+        """The message that the pages show at the end."""
 
     def page(self, name: str) -> str | None:
         """Return the page of this name as a whole document; None if there is none."""
@@ -36,7 +36,7 @@ class LivePages:
         return kept.text(is_last=self.is_ended) if kept else None
 
     def progress(self, name: str) -> str:
-        """Return what stands above the page, in HTML."""
+        """Return the part above the page, in HTML."""
         return html.render_strip(self._strip(name))
 
     def _strip(self, name: str) -> Strip:

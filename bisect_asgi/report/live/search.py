@@ -1,4 +1,4 @@
-"""One search that still runs: its report so far, and what it does at the moment."""
+"""One search that still runs: its report so far, and its present activity."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SEEN_IN_STRIP = (
 
 
 class LiveSearch:
-    """A sink that may be asked at any time, from any thread, what is known; `clock` tells seconds."""
+    """A sink that returns the report so far at any time, in any thread; `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -42,7 +42,7 @@ class LiveSearch:
         self._since: dict[tuple[int, int], float] = {}
         """The moments when trials began their present activity, by stage and key."""
         self.version = 0
-        """How many events the report rests on."""
+        """The number of events that the report has; it changes with the report."""
 
     def __call__(self, event: events.Event) -> None:
         """Take in one event."""
@@ -81,19 +81,19 @@ class LiveSearch:
 
     @property
     def elapsed_s(self) -> float:
-        """The time since it began, until it has ended."""
+        """Seconds since the search began, up to its end."""
         return (self._clock() if self._ended_s is None else self._ended_s) - self._begun_s
 
     @property
     def at(self) -> str:
-        """In a few words what it is at."""
+        """The state of the search in a few words."""
         progress = self._progress
         if self.is_over:
             return "ended"
         return str(progress.stretches.current) if progress.shown.candidates else "asking the index"
 
     def strip(self) -> Strip:
-        """Return what it does at the moment."""
+        """Return the present activity of the search."""
         with self._lock:
             progress, planned = self._progress, self._progress.stretches.planned
             current, is_over = progress.stretches.current, self.is_over

@@ -13,13 +13,13 @@ from bisect_asgi.report.markdown.text import block, code, details, link, plain, 
 from bisect_asgi.report.page import Cause, Comparison, Excerpt, Page, Reproduction, Table
 
 MOST_OF_AN_ISSUE = 65_536
-"""Characters that GitHub takes as the body of an issue or a comment."""
+"""The most characters that GitHub accepts in the body of an issue or a comment."""
 _MOST_DIFF = 200
 _ROOM_FOR_NOTE = 400
 
 
 class _Part(Struct, frozen=True):
-    """A part of the text; those of the highest rank go first if there is no room."""
+    """A part of the text; if the text is too long, parts of the highest rank are omitted first."""
 
     text: str
     rank: int = 0
@@ -63,7 +63,7 @@ def _parts(page: Page) -> Iterator[_Part]:
 
 
 def _behind(page: Page) -> Iterator[_Part]:
-    """Yield the parts that are there to be opened."""
+    """Yield the folded parts."""
     if page.compatibility:
         yield _Part(details("Compatibility", _table(page.compatibility)), 1, "the compatibility")
     if page.status:

@@ -39,7 +39,7 @@ def plain(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Return a sentence of ours, in which code stands between backticks."""
+    """Return a sentence of bisect-asgi, which has code between backticks, as Markdown."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # An unpaired backtick belongs to the text, so no pairing can be trusted.
         return plain(text)

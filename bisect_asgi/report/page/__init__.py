@@ -30,11 +30,11 @@ class Table(Struct, frozen=True, kw_only=True):
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     kinds: tuple[str, ...] = ()
-    """For each row what it is, which decides its color: `good`, `bad`, `skip`, `unknown` or `""`."""
+    """The kind of each row, which decides its color: `good`, `bad`, `skip`, `unknown` or `""`."""
     keys: tuple[tuple[int, ...], ...] = ()
     """For each row the keys of its candidates, if the rows are candidates."""
     more: tuple[tuple[Excerpt, ...], ...] = ()
-    """For each row what there is to look at besides."""
+    """For each row the texts that it shows when it is opened."""
 
 
 class Cause(Struct, frozen=True, kw_only=True):
@@ -104,13 +104,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     anchor: str
     """The name of its part of the page, and of its own page."""
     kind: str
-    """The color of its row: `good` with an answer that agrees with its claim, else `bad`; `skip` without."""
+    """The color of its row: `good` if its result agrees with its claim, else `bad`; `skip` without one."""
     cells: tuple[str, ...]
-    """What the table says of it behind its name."""
+    """The cells of its row after its name."""
     title: str
-    """The answer as a sentence, or why there is none."""
+    """The result as a sentence, or why there is none."""
     facts: tuple[Fact, ...] = ()
-    """What its report says first; before that, its claim and what is the matter with that."""
+    """The first facts of its report, after its claim and the verdict on the claim."""
     report: Report | None = None
 
 
@@ -125,12 +125,12 @@ class SuitePage(Struct, frozen=True, kw_only=True):
 
 
 class Strip(Struct, frozen=True, kw_only=True):
-    """Where a command is that still runs."""
+    """The progress of a command that still runs."""
 
     stretches: tuple[str, ...] = ()
     """The stretches of the search, in order."""
     place: int = -1
-    """Which of the stretches it is in."""
+    """The place of the current stretch."""
     where: str = ""
     elapsed: str = ""
     """The time since it began."""

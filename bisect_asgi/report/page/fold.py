@@ -1,4 +1,4 @@
-"""Make the page of a report: what each part says, from the document."""
+"""Make the page of a report: the text of each part, from the document."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _table(report: Report, shown: Sequence[Line]) -> Table:
 
 
 def _of_row(row: Row) -> Iterator[Excerpt]:
-    """Yield what the runs of a candidate wrote, and what its environment has installed."""
+    """Yield the distributions in a candidate's environment, and the output of its runs."""
     if row.distributions and row.was_run:
         yield Excerpt(title="Installed", text=" ".join(map(str, row.distributions)))
     told = {run.output_tail.strip() for run in row.observations if run.output_tail.strip()}
@@ -148,7 +148,7 @@ def _end_of(text: str) -> str:
 
 
 def _without_repeats(lines: Sequence[str]) -> list[str]:
-    """Return the lines; of many in a row that differ in numbers alone, as in an access log, the first."""
+    """Return the lines; of many that differ only in numbers, as in an access log, only the first ones."""
     shown: list[str] = []
     for _, group in groupby(lines, key=lambda line: _NUMBER.sub("0", line)):
         alike = list(group)
@@ -218,7 +218,7 @@ def _comparison(compared: Compared) -> Comparison:
 
 
 def _packages(report: Report) -> Table | None:
-    """Return what is installed on both sides of the boundary, what differs first."""
+    """Return the packages on both sides of the boundary; those that differ come first."""
     last, first = report.row(report.last), report.row(report.first)
     if last is None or first is None or not (last.distributions and first.distributions):
         return None
@@ -248,5 +248,5 @@ def _excluded(report: Report) -> Table | None:
 
 
 def footer_of(report: Report) -> str:
-    """Return with which version and when the report was made."""
+    """Return the version of bisect-asgi that made the report, and when."""
     return f"bisect-asgi {report.plan.tool_version}, {report.plan.started:%Y-%m-%d %H:%M} UTC"

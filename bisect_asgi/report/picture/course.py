@@ -1,4 +1,4 @@
-"""The course of a search as a picture: who ran what, from when to when."""
+"""The course of a search as a picture: the trials of each worker over time."""
 
 from __future__ import annotations
 

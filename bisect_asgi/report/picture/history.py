@@ -88,7 +88,7 @@ def kind_of(report: Report, row: Row) -> str:
 
 
 def said(report: Report, row: Row) -> str:
-    """Return what is known of a candidate as one line: `0.69.0 (2021-10-07): bad, 4 runs`."""
+    """Return the state of a candidate as one line: `0.69.0 (2021-10-07): bad, 4 runs`."""
     day = day_of(row.version, row.uploaded)
     name = report.plan.axis.name(row.version) + (f" ({day})" if day else "")
     parts = [row.verdict if row.how is not ReleaseState.UNTESTABLE else "untestable"]

@@ -47,7 +47,7 @@ class Board:
 
 
 def told(row: SuiteRow) -> tuple[str, str, str, str]:
-    """Return the line about a probe that has ended: the probe, its answer, the reason, and the time."""
+    """Return the line about a probe that has ended: the probe, its result, the reason, and the time."""
     name = f"{row.package} with {row.name}" if row.package and not row.python else row.name
     reason = f", {row.why}" if row.why else f": {row.problem}" if row.problem else ""
     return name, f": {row.answer}", reason, f", {duration(row.elapsed_s)}" if row.report else ""

@@ -86,7 +86,7 @@ class LiveBoard:
             yield line
 
     def status(self, width: int) -> Iterator[Text]:
-        """Yield the display below the lines: how many have ended, and what each that runs is at."""
+        """Yield the display below the lines: the number of finished probes, and progress of the others."""
         now = self._clock()
         done = f"{self._ended} of {plural(self._total, 'probe')}  {elapsed(now - self._begun_s)}"
         yield joined([(f"{self._spinner.render(now)} ", ""), (done, "bold")], width)

@@ -1,4 +1,4 @@
-"""Count the runs that only show again what is known, in place of a line for each."""
+"""Count the runs that only repeat a known outcome, instead of writing a line for each."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Repeats:
         self._untold: dict[int, Repeat] = {}
 
     def is_known(self, trial: Trial, ruling: Ruling) -> bool:
-        """Take in a trial, and return whether its candidate has shown before what the ruling now says."""
+        """Take in a trial, and return whether its candidate had the outcome of the ruling before."""
         before = self._seen.get(trial.key)
         self._seen[trial.key] = ruling
         if before is None or not _is_alike(before, ruling):
@@ -62,7 +62,7 @@ class Repeats:
         self._untold.clear()
 
     def begin_anew(self) -> None:
-        """Forget all that candidates have shown: it does not count any more."""
+        """Forget all outcomes, because they have become void."""
         self._seen.clear()
         self._untold.clear()
 

@@ -1,4 +1,4 @@
-"""The parts of live displays: where a run is, and lines that fit the width."""
+"""The parts of live displays: the progress of a run, and lines that fit the width."""
 
 from __future__ import annotations
 

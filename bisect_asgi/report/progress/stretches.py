@@ -1,4 +1,4 @@
-"""Where a run is: the stretch that it is in, and how long the rest of that may take."""
+"""The progress of a run: its current stretch, and how long the rest of that may take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live progress on a terminal: finished trials as lines; below them where the run is, and what runs."""
+"""Live progress on a terminal: finished trials as lines; below them the progress and the running trials."""
 
 from __future__ import annotations
 

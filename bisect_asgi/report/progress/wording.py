@@ -22,7 +22,7 @@ from bisect_asgi.report.projection import Knowledge, Projection, SearchRecord, W
 from bisect_asgi.report.rows import day_of, word
 
 _LEAST_BUILD_S = 0.005
-"""An environment that took less was there already."""
+"""An environment that took less was cached."""
 
 
 class TrialLine(Struct, frozen=True, kw_only=True):
@@ -292,7 +292,7 @@ class Words:
         return f"flaky: most likely {sides} ({math.floor(100 * belief.probability)}%)"
 
     def sampled(self, event: events.EndsSampled) -> list[str]:
-        """Return the line about the samples of both ends and the limit between them."""
+        """Return the line about the samples of both ends and the threshold between them."""
         limit = Threshold(metric=event.metric, unit=event.unit)
         sides = " and ".join(
             f"{limit.show(median(own))} in {self.label(key)}"

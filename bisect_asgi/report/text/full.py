@@ -73,7 +73,7 @@ def _reproduce(report: Report) -> Iterator[RenderableType]:
 
 
 def _by_hand(report: Report, script: Script) -> Iterator[RenderableType]:
-    """Yield the commands that need nothing of this tool but the script, and the script."""
+    """Yield the commands that need only the script, and the script."""
     yield ""
     yield Text(f"Reproduce without bisect-asgi: save what follows as {script.name}", style="bold")
     for row in filter(None, map(report.row, (report.last, report.first))):
@@ -157,7 +157,7 @@ def runs_line(report: Report) -> str:
 
 
 def _machines(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield where the runs were made, and how they were confined there."""
+    """Yield the hosts of the runs, and the levels at which the runs were confined."""
     if hosts := sorted({host for row in report.rows for host in row.hosts}):
         yield "Hosts", listing([host or "this machine" for host in hosts], most=8)
     if report.sandbox:

@@ -90,7 +90,7 @@ def _names(rows: Sequence[SuiteRow], report: SuiteReport) -> str:
 
 
 def _columns(report: SuiteReport) -> dict[str, list[Text]]:
-    """Return the columns of the table by title; those that would say nothing are left out."""
+    """Return the columns of the table by title; empty ones are omitted."""
     rows, has_several = report.probes, _has_several(report)
     columns = {
         "Probe": [Text(row.probe) for row in rows if has_several],
@@ -148,7 +148,7 @@ def _has_several(report: SuiteReport) -> bool:
 
 
 def _history(row: SuiteRow) -> str:
-    """Return the row's history; empty if that is its answer, or its probe is run on one Python."""
+    """Return the row's history; empty if that is its result, or its probe is run on one Python."""
     told = history(row) if row.python else row.answer
     return "" if told == row.answer else told
 

@@ -34,7 +34,7 @@ def leaning(known: hints.Circumstances, judgement: Judgement) -> dict[int, Verdi
 def to_count(
     known: hints.Circumstances, state: State, judgement: Judgement, *, is_chain: bool
 ) -> tuple[Signature, ...]:
-    """Return the failures that are bad as well: those in the gap of a boundary, where nothing else is.
+    """Return the failures that are bad as well: those in the gap of a boundary, if it has no others.
 
     With `is_chain`, those on the bad side of the newest boundary are included.
     """

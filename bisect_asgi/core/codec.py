@@ -22,7 +22,7 @@ _TOO_DEEP = "it is nested too deeply"
 
 
 class Unreadable(ValueError):
-    """The input is not what it should be; the message says where."""
+    """The input is malformed; the message has the place."""
 
 
 def to_json(value: object) -> bytes:

@@ -41,7 +41,7 @@ class DryRun(Struct, frozen=True, kw_only=True):
     """The version of the Python, or None if the search varies it."""
     python_reason: str
     further_pythons: tuple[str, ...] = ()
-    """The versions of the Pythons on which the search goes on if nothing changes on this one."""
+    """The versions of the Pythons on which the search continues if nothing changes on this one."""
     candidates: tuple[PlannedCandidate, ...]
     """The candidates, oldest first."""
     excluded: tuple[Excluded, ...]

@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
 
 
 class TimeIsUp(KeyboardInterrupt):
-    """The time that a search was given is over. What it knows by then is its result."""
+    """The time limit of a search is over. Its result is what is known by then."""
 
 
 class BisectError(Exception):
@@ -50,7 +50,7 @@ class Unavailable(BisectError):
 
 
 NO_ROOM = "free some disk space, make the directory writable, or set `BISECT_ASGI_CACHE_DIR` to another one"
-"""The hint for a cache folder that cannot be written."""
+"""The hint for a cache directory that cannot be written."""
 
 
 OFFLINE = "the network is off (`--offline`)"
@@ -89,7 +89,7 @@ class BuildFailed(Untestable):
 
 
 class NoResult(Exception):
-    """A file, an environment or a run is not what it should be, which says nothing about its candidate."""
+    """A file, an environment or a run is not as it should be, which shows nothing about its candidate."""
 
 
 def not_asked(error: NoResult) -> Unavailable:

@@ -271,7 +271,7 @@ class Confirmed(Struct, frozen=True, kw_only=True):
 
 
 class EndsSampled(Struct, frozen=True, kw_only=True):
-    """The samples of both ends, and the limit that follows from them."""
+    """The samples of both ends, and the threshold that follows from them."""
 
     metric: str
     unit: str
@@ -287,9 +287,9 @@ class EndsSampled(Struct, frozen=True, kw_only=True):
     p: float
     """The p value of a rank-sum test (Mann and Whitney 1947)."""
     above: float | None = None
-    """The limit above which a value is bad."""
+    """The threshold above which a value is bad."""
     below: float | None = None
-    """The limit below which a value is bad. If there is neither, the ends cannot be told apart."""
+    """The threshold below which a value is bad. Without any, the ends do not differ enough."""
 
 
 class MetricLevel(Struct, frozen=True, kw_only=True):
@@ -452,7 +452,7 @@ class ResultKind(StrEnum):
 
     @property
     def is_result(self) -> bool:
-        """Whether it answers the question, if only in part, and is no error."""
+        """Whether it is a result, even a partial one, and not an error."""
         return self not in (ResultKind.UNAVAILABLE, ResultKind.NOT_ASKED)
 
 

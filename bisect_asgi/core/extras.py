@@ -1,7 +1,7 @@
 """Which extras do requirements ask for that the installed distributions do not have?
 
-An installer passes over such an extra with a warning, and nothing that it should bring is installed. If no
-release has it, the user has mistyped it. If some have it, it was added or removed in the history.
+An installer ignores such an extra with a warning, and installs nothing for it. If no release has it, the user
+has mistyped it. If some have it, it was added or removed in the history.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _ERRORS = (ExitCode.BUG, ExitCode.USAGE, ExitCode.UNAVAILABLE, ExitCode.INTERRUP
 
 
 class Gate(StrEnum):
-    """What a job may fail on."""
+    """Kinds of results on which a job may fail."""
 
     FOUND = "found"
     """A change was found; by `verify`, the claimed one."""
@@ -25,7 +25,7 @@ class Gate(StrEnum):
 
 
 class Shown(Struct, frozen=True, kw_only=True):
-    """What one probe came to, as far as it matters here."""
+    """The result of one probe, as far as it matters here."""
 
     exit_code: ExitCode
     gates: frozenset[Gate]

@@ -242,7 +242,7 @@ def _for_python(known: Circumstances, keys: Collection[int], *, what: str) -> st
 
 
 def _skips_itself(ruling: Ruling) -> bool:
-    """Return whether the probe said that it cannot tell."""
+    """Return whether the probe itself reported that it is undecided."""
     sign = ruling.signature
     if ruling.outcome is not Outcome.UNTESTABLE or sign is None:
         return False

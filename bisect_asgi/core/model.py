@@ -1,4 +1,4 @@
-"""The central concepts as data: candidates, environments, probes, trials and what they showed.
+"""The central concepts as data: candidates, environments, probes, trials and observations.
 
 These are values only: nothing here does I/O or decides anything. All are frozen, picklable, and of types that
 msgspec reads back from JSON, because they are sent to workers and written to the store and the log. For this
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     UNTESTABLE = "untestable"
     ERROR = "error"
-    """Our machine, index or worker failed. This says nothing about the candidate, and is never a verdict."""
+    """This machine, an index or a worker failed, which shows nothing about the candidate."""
 
 
 class Verdict(StrEnum):
@@ -89,7 +89,7 @@ class CulpritKind(StrEnum):
     EITHER = "either"
     """Several distributions, each of which is enough."""
     UNCLEAR = "unclear"
-    """Distributions that cannot be told apart, because combinations of them are untestable."""
+    """Several distributions of which any may be the culprit, because combinations of them are untestable."""
 
 
 class Signature(Struct, frozen=True, kw_only=True):
@@ -236,11 +236,11 @@ class OwnProject(Struct, frozen=True, kw_only=True):
     name: str
     """Its normalized name (PEP 503)."""
     given: str
-    """The folder, the file or the address as the user named it, without extras."""
+    """The directory, the file or the address as the user named it, without extras."""
     path: str = ""
-    """The copy of the folder, source distribution or wheel; empty for a commit."""
+    """The copy of the directory, source distribution or wheel; empty for a commit."""
     content: str = ""
-    """The digest of its files: a changed folder is another project."""
+    """The digest of its files: a changed directory is another project."""
     commit: Commit | None = None
 
 
@@ -281,7 +281,7 @@ class EnvironmentSpec(Struct, frozen=True, kw_only=True):
     exclude_newer: datetime | None = None
     """The moment after which uploads are ignored, or None for no limit."""
     is_date_binding: bool = False
-    """Whether the limit is never dropped: an axis of dates would show what is not of its date."""
+    """Whether the limit is never dropped: on an axis of dates, newer uploads would falsify the result."""
     exclude_newer_package: tuple[ExcludeNewerPackage, ...] = ()
     """The projects without this limit: the package under test, and those that the user pins."""
     held: tuple[str, ...] = ()

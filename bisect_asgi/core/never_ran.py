@@ -38,7 +38,7 @@ _NO_PROGRAM = pattern(r"`(?P<program>[^`]+)` is no program of this environment")
 
 
 class NeverRan(Struct, frozen=True, kw_only=True):
-    """Why a probe never ran, or why its runs say nothing, and what to do."""
+    """Why a probe never ran, or why its runs cannot be judged, and what to do."""
 
     keys: tuple[int, ...]
     """The candidates that showed it."""

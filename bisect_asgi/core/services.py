@@ -39,7 +39,7 @@ class History(Struct, frozen=True, kw_only=True):
     """The commits from one end to another, parents before children."""
 
     commits: tuple[Commit, ...]
-    """The first is where the history starts, the last is the newer end."""
+    """The first is the start of the history, the last is the newer end."""
     forked: bool = False
     """The older end is on a branch of its own; the history starts where that branch left (the merge base)."""
 
@@ -183,7 +183,7 @@ class Trials(Protocol):
 
     @property
     def builders(self) -> Executor | None:
-        """Where environments are built ahead with `prepare`; None if that is of no use."""
+        """The executor that builds environments ahead with `prepare`; None if that is of no use."""
         ...
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:
@@ -191,7 +191,7 @@ class Trials(Protocol):
 
         Raises:
             Unavailable: the index, the disk or uv failed, so that there is no result.
-            Cancelled: the token was cancelled.
+            Cancelled: the token was canceled.
         """
         ...
 
@@ -225,18 +225,18 @@ class Trials(Protocol):
 
         Raises:
             Unavailable: the index did not answer.
-            Cancelled: the token was cancelled.
+            Cancelled: the token was canceled.
         """
         ...
 
     def metadata(self, project: OwnProject, interpreter: Interpreter, token: CancelToken) -> ProjectMetadata:
-        """Build a project of the user's, unless its wheel exists, and return what the wheel says.
+        """Build a project of the user's, unless its wheel exists, and return the wheel's metadata.
 
         Raises:
             BuildFailed: it cannot be built.
             NoResult: a file did not arrive intact.
             Unavailable: the index did not answer.
-            Cancelled: the token was cancelled.
+            Cancelled: the token was canceled.
         """
         ...
 

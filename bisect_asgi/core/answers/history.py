@@ -97,7 +97,7 @@ def other_changes(case: ResultContext, answer: Result, mapped: AllBoundaries, ju
 
 
 def _not_as_named(case: ResultContext, judgement: Judgement) -> list[str]:
-    """Return of each named end that is not as given what it is instead."""
+    """Return, for each named end that is not as given, what it is instead."""
     states = {Outcome.PASSED: "is good", Outcome.FAILED: "is bad"}
     return [
         f"{case.name(key)}, given as {'good' if key == case.expectation.good else 'bad'}, "

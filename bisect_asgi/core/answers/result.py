@@ -1,4 +1,4 @@
-"""The result of a run as a value, what its messages need to know, and results that no search gave."""
+"""The result of a run as a value, the facts that its messages need, and results that no search gave."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ UNFINISHED = "was not finished"
 
 
 def interrupted(known: Result, unfinished: str) -> Result:
-    """Return the result of a run that was interrupted while it did what follows a result that it had."""
+    """Return the result of a run that had its result, and was interrupted in a later step."""
     message = "; ".join(filter(None, (known.message, f"{unfinished} {UNFINISHED}")))
     return replace(known, kind=ResultKind.INTERRUPTED, message=message, hint=INTERRUPTED.hint)
 

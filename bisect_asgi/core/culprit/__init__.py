@@ -208,7 +208,8 @@ def _smallest(
         checked = _next_to_pulled_in(step, outcomes, most)
         if not isinstance(checked, frozenset):
             return checked
-        # Two sets may each be reduced to the other, by what they pull in. Without this check that has no end.
+        # Two sets may each be reduced to the other, by what they pull in. Without this check, the search
+        # would not end.
         if checked in seen:
             return _culprit_set(step, outcomes, doubtful=step.mix)
         step = ddmin(_singles(checked), verdicts, most=most)

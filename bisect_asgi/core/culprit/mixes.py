@@ -117,13 +117,13 @@ def _projects(old: BoundarySide, new: BoundarySide, chosen: Mapping[str, str]) -
 
 
 def _user_overrides(old: BoundarySide, new: BoundarySide, known: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the overrides of both sides for what is not pinned, such as what the user excludes."""
+    """Return the overrides of both sides for other distributions than the pinned ones."""
     overrides = dict.fromkeys((*old.spec.overrides, *new.spec.overrides))
     return tuple(text for text in overrides if canonicalize_name(Requirement(text).name) not in known)
 
 
 def _later(old: EnvironmentSpec, new: EnvironmentSpec) -> datetime | None:
-    """Return the later date limit, or None if a side has none. It limits what has no pin: build tools."""
+    """Return the later date limit, or None if a side has none; it applies to unpinned build tools."""
     if old.exclude_newer is None or new.exclude_newer is None:
         return None
     return max(old.exclude_newer, new.exclude_newer)

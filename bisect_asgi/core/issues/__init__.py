@@ -82,7 +82,7 @@ def _of_packages(packages: Packages) -> list[str]:
 
 
 def _ends(own: list[Statement]) -> tuple[str, str, list[str]]:
-    """Return the good and the bad end, each perhaps empty, and what they were guessed from."""
+    """Return the good and the bad end, each perhaps empty, and the statements on which they are based."""
     good = {Version(each.version): each for each in own if each.kind in (Kind.GOOD, Kind.FIXED)}
     bad = {Version(each.version): each for each in own if each.kind in (Kind.BAD, Kind.BROKEN)}
     if not bad:  # the reporter's version has the bug, unless the text says otherwise
@@ -104,7 +104,7 @@ def _first_bad(bad: dict[Version, Statement]) -> Version | None:
 
 
 def _claim(own: list[Statement], bad: str) -> tuple[str, str] | None:
-    """Return the claim that `verify` can check: where it broke, else where it was fixed."""
+    """Return the claim that `verify` can check: the release that broke it, else the one that fixed it."""
     for kind, option in ((Kind.BROKEN, "broken-in"), (Kind.FIXED, "fixed-in")):
         versions = [Version(each.version) for each in own if each.kind is kind]
         if versions and (kind is Kind.FIXED or str(min(versions)) == bad):

@@ -1,4 +1,4 @@
-"""Choose the block of an issue that reproduces its bug, and find out what it is."""
+"""Choose the block of an issue that reproduces its bug, and determine its kind."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _place(imported: list[str], name: str) -> int:
 def _rated(
     document: Document, imported: list[str], names: frozenset[str]
 ) -> tuple[Counter[str], dict[str, list[str]]]:
-    """Return how much speaks for each package, and what."""
+    """Return the weight of the evidence for each package, and the evidence."""
     scores, reasons = Counter[str](), dict[str, list[str]]()
 
     def count(name: str, points: int, reason: str) -> None:

@@ -79,12 +79,12 @@ class Statement(Struct, frozen=True, kw_only=True):
     """The words that say it."""
 
     def told(self, end: str) -> str:
-        """Return a line that says what was guessed from which words."""
+        """Return a line with the guess and the words on which it is based."""
         return f'{end} end: {self.version} ("{self.text}")'
 
 
 def statements_of(document: Document, names: Collection[str], *, default: str = "") -> list[Statement]:
-    """Return what a text says of versions of the packages `names`; of an unnamed one it is `default`'s."""
+    """Return the statements of a text on versions of the packages `names`, or of `default` if unnamed."""
     found: list[Statement] = []
     for paragraph in document.paragraphs:
         found += _of_field(paragraph)
@@ -114,7 +114,7 @@ def _of_field(paragraph: Paragraph) -> Iterator[Statement]:
 
 
 def _of_sentence(sentence: str, names: Collection[str], default: str) -> Iterator[Statement]:
-    """Yield what a sentence says of its versions, each with the package that was named last before it."""
+    """Yield the statements of a sentence on its versions, each with the last package named before it."""
     package, begin, before = default, 0, None
     matches = list(_VERSION.finditer(sentence))
     for place, match in enumerate(matches):
@@ -143,7 +143,7 @@ def _named_in(left: str, names: Collection[str]) -> str:
 
 
 def _kind(left: str, right: str, before: Kind | None, names: Collection[str]) -> Kind | None:
-    """Return what is said of the version between these words, or None.
+    """Return the statement on the version between these words, or None.
 
     `before` is the statement about the version before it. It also holds for this one if only packages are
     named between the two.
@@ -170,7 +170,7 @@ def _kind(left: str, right: str, before: Kind | None, names: Collection[str]) ->
 
 
 def _by_words(left: str, kinds: list[str], words: list[re.Match[str]]) -> Kind | None:
-    """Return what the nearest words before a version say of it."""
+    """Return the statement of the nearest words before a version."""
     nearest, said = words[-1], kinds[-1]
     is_denied = bool(_NOT.search(left[max(0, nearest.start() - 24) : nearest.start()]))
     if said == "from":  # the version from which somebody upgraded

@@ -92,7 +92,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
         return any(ruling.is_flaky for ruling in self.rulings.values())
 
     def contradicts(self, expectation: Expectation) -> bool:
-        """Return whether an end that the user named is not as they say, so that the search need not go on."""
+        """Return whether an end is not as the user says, so that the search need not continue."""
         wanted = expectation.outcomes
         rulings = {key: self.rulings[key] for key in wanted if key in self.rulings}
         return any(
@@ -161,7 +161,7 @@ def _on_its_side(key: int, ruling: Ruling, noise: Noise) -> Ruling | None:
 
 
 def _limited(run: Observation, criteria: Criteria) -> Observation:
-    """Return the run; one that a limit has ended as failed, if the user asks for that.
+    """Return the run; as failed, if a limit has ended it and the user wants that to count.
 
     A limit protects the machine. A run that exceeds it may have the bug, or fail for any other reason.
     """

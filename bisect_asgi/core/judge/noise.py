@@ -48,7 +48,7 @@ class Noise(Struct, frozen=True, kw_only=True):
     high: int | None = None
     """The first new candidate, or None if candidates have no order."""
     placed: Mapping[int, Verdict] = field(default_factory=dict)
-    """The sides of candidates that are decided otherwise."""
+    """The sides of candidates that are decided in another way."""
     confidence: float = 0.99
     """The probability at which a candidate's own runs decide its side."""
 

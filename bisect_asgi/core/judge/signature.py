@@ -4,12 +4,12 @@ Two failures are the same if they agree in the phase, the type of the exception,
 the last frame outside the standard library.
 
 **The message** of one failure differs from run to run in numbers, addresses, paths, versions and times. These
-are replaced by placeholders. Words and names stay, because they tell `No module named 'a1'` from
-`No module named 'b1'`. A digit belongs to a number if no letter precedes it (`port 8000`, `Thread-3`,
-`3rc1`), and to a name if one does (`h11`, `utf8`, `jinja2`, `x86_64`). Six or more digits in a row are always
-a number, because nobody gives such a name (`lambda_140234711`). If two different failures become equal, the
-result is wrong. If one failure stays two, the result has only a gap. Where it is unclear what a part of the
-message is, it therefore stays: a name of letters may be random.
+are replaced by placeholders. Words and names stay, because they tell `No module named 'a1'` from `No module
+named 'b1'`. A digit belongs to a number if no letter precedes it (`port 8000`, `Thread-3`, `3rc1`), and to a
+name if one does (`h11`, `utf8`, `jinja2`, `x86_64`). Six or more digits in a row are always a number, because
+nobody gives such a name (`lambda_140234711`). If two different failures become equal, the result is wrong. If
+one failure stays two, the result has only a gap. So if it is unclear what a part of the message is, it stays:
+a name of letters may be random.
 
 **The frame** counts as far as its file allows. In the probe's files, file and function count: the same bytes
 run at every release, so no code moves. An assertion without a message says nothing but its place, so the text

@@ -108,7 +108,7 @@ def _check_can_be_read(lock: _Document, environment: Mapping[str, str], file: st
 
 
 def _members(lock: _Document) -> list[_Package]:
-    """Return the projects of the workspace or, without a list of them, the one in the lock's folder."""
+    """Return the projects of the workspace or, without a list of them, the one in the lock's directory."""
     names = lock.get("manifest", {}).get("members")
     packages = lock.get("package", [])
     if names:

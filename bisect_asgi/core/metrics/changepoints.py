@@ -14,10 +14,10 @@ needed.
 
 **The penalty** is that of the Bayesian information criterion for the place and the level of a cut, 2 ln n,
 plus a constant. The constant was chosen so that constant noise is cut in less than 1% of histories of any
-length, if candidates have three samples or more. With one sample each, an outlier cannot be told from a
-level: up to 5% of histories are cut if tails are long, and more if there are few candidates and most are
-equal. If the noise is estimated from few deviations, it is increased. The price of this caution: a candidate
-alone on its level needs two cuts, and is usually found only from some twenty deviations of its median on.
+length, if candidates have three samples or more. With one sample each, an outlier looks like a level: up to
+5% of histories are cut if tails are long, and more if there are few candidates and most are equal. If the
+noise is estimated from few deviations, it is increased. The price of this caution: a candidate alone on its
+level needs two cuts, and is usually found only from some twenty deviations of its median on.
 
 **The noise** is the distance of samples from their candidate's median. It is pooled over all candidates, but
 is at least that of candidates with similar values, because a time of 10 s is noisier than one of 1 s. If each

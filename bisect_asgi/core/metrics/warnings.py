@@ -25,7 +25,7 @@ TREND = 0.005
 """The error rate of the warning of drift, and of that of growth: together 1% of searches."""
 
 RELEVANT = 0.02
-"""The smallest fraction of the median that is warned about: less does not move a limit noticeably."""
+"""The smallest fraction of the median that is warned about: less does not move a threshold noticeably."""
 
 BUSY = 0.25
 """The fraction of the machine's cores that other programs must use before a measurement is suspect."""

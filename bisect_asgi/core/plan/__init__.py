@@ -121,7 +121,7 @@ class History(Struct, frozen=True, kw_only=True):
 
     @property
     def of_a_stage(self) -> History:
-        """The history that a search inside this one looks at: none, because it looks for one change."""
+        """The history for a search inside this one: none, because that search is for one change."""
         return self if self.kind is HistoryKind.NONE else History()
 
     def budget_s(self, search_s: float) -> float:
@@ -196,7 +196,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     locks: tuple[LockText, ...] = ()
     """The old and the new lock file, if they are compared."""
     repository: str | None = None
-    """A folder or an address."""
+    """A directory or an address."""
     first_parent: bool = True
     """Whether a merge counts as one commit with the commits that it merged."""
     releases: SpecifierSet = SpecifierSet()
@@ -219,10 +219,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     is_free: bool = False
     """Whether releases of the package are installed whatever requires another one."""
     demands: tuple[Demand, ...] = ()
-    """What files of the user's demand of the package whose releases are the candidates."""
+    """Demands of the user's files on the package whose releases are the candidates."""
     policy: DependencyPolicy = DependencyPolicy()
     python: str | None = None
-    """What the user chose: a version or a path, or `all` or several ones, each of which gets a plan."""
+    """The user's choice: a version or a path, or `all` or several ones, each of which gets a plan."""
     other_pythons: tuple[TargetPython, ...] = ()
     """To which releases are left that `python`, which the user did not choose, has no wheels for."""
     requires_python: SpecifierSet = SpecifierSet()
@@ -246,7 +246,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     sampling: SamplingMode | None = None
     """The way to take samples; None if the probe passes or fails."""
     history: History = History()
-    """The time for looking for other changes."""
+    """The time of the search for other changes."""
     if_newest_fails: bool = False
     """Whether the search begins only if the newest candidate is bad."""
     culprit: bool = True
@@ -256,7 +256,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     claim: Claim | None = None
     """The claim that `verify` checks."""
     time_limit_s: float | None = None
-    """After so long a search ends, and its result is what it knows by then."""
+    """The time after which a search ends, with the result that it has by then."""
     build_timeout_s: float = DEFAULT_BUILD_TIMEOUT_S
     """The most that building may take, of source distributions or of a commit."""
     fresh: bool = False
@@ -267,7 +267,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     term_old: str = "good"
     term_new: str = "bad"
     by_table: Options | None = None
-    """What `check` would do without any option beside the probe, because the probe's table says it."""
+    """The options of the probe's table, which `check` would use without any other option."""
 
     @property
     def every_own(self) -> tuple[GivenProject, ...]:
@@ -288,7 +288,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def all_changes(self) -> bool:
-        """Whether every change of the range is looked for, and none is expected to be the only one."""
+        """Whether the search is for every change of the range, and does not assume that there is only one."""
         return self.history.kind is HistoryKind.ALL
 
     @property

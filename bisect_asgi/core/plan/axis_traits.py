@@ -36,7 +36,7 @@ class AxisTraits:
     has_repository: ClassVar[bool] = False
     """`--repo` says where the candidates are."""
     replaces: ClassVar[str | None] = None
-    """The option that sets for all candidates what this axis varies."""
+    """The option that sets, for all candidates, the thing that this axis varies."""
 
     def read_over(
         self,

@@ -62,7 +62,7 @@ class Completion(Struct, frozen=True, kw_only=True):
 
 
 def complete(words: Sequence[str], sources: Sources) -> Completion:
-    """Return what may stand in place of the last of the words behind the name of the program."""
+    """Return the completions of the last word of a command line, given without the name of the program."""
     *before, last = words or ("",)
     if before == ["help"]:
         return _matching(Completion(values=tuple(SUMMARIES.items())), last)
@@ -89,7 +89,7 @@ class _Line:
         self._options = [option for option in OPTIONS.values() if command in option.commands]
 
     def complete(self, last: str) -> Completion:
-        """Return what may stand in place of the last word: the value of an option, an option, an argument."""
+        """Return the completions of the last word: the value of an option, an option, an argument."""
         flag, equals, value = last.partition("=")
         if equals and (option := self.option(flag)):
             found = self.values(option, value)
@@ -116,7 +116,7 @@ class _Line:
         yield "--help", "Show this help and exit."
 
     def values(self, option: Option, last: str) -> Completion:
-        """Return what an option may be set to."""
+        """Return the values of an option."""
         if get_origin(option.kind) is Literal:
             return Completion(values=_bare(get_args(option.kind)))
         if option.is_path or option.name in _FOLDERS:
@@ -133,7 +133,7 @@ class _Line:
         return Completion(values=(*fixed, *packages))
 
     def argument(self, last: str) -> Completion:
-        """Return what an argument of the command may be."""
+        """Return the values of an argument of the command."""
         match _ARGUMENTS.get(self._command, ""):
             case "path":
                 return Completion(paths="files")

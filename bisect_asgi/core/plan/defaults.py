@@ -21,7 +21,7 @@ from bisect_asgi.core.plan.tables import read_key, read_table
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 PROJECT_FILE = "pyproject.toml"
-"""Its table has defaults for commands in its folder."""
+"""Its table has defaults for commands in its directory."""
 _TABLE = "tool.bisect-asgi"
 
 

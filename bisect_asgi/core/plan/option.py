@@ -59,7 +59,7 @@ class Place(StrEnum):
     SUITE = "suite"
     """A suite file: its `[[probe]]` tables and `[defaults]`."""
     PROJECT = "project"
-    """The `[tool.bisect-asgi]` table of the `pyproject.toml` in the current folder."""
+    """The `[tool.bisect-asgi]` table of the `pyproject.toml` in the current directory."""
 
 
 class Section(StrEnum):
@@ -98,7 +98,7 @@ class Option(Struct, frozen=True):
     opposite: str = ""
     """The flag that turns a switch off: `no-culprit` for `--no-culprit`."""
     is_path: bool = False
-    """Whether a relative value in a file is relative to the folder of that file."""
+    """Whether a relative value in a file is relative to the directory of that file."""
     variants: dict[Command, tuple[str, str]] = field(default_factory=dict)
     """Help and default of a command for which they differ."""
     is_habit: bool = False

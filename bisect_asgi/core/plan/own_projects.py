@@ -32,7 +32,7 @@ _OTHER_SYSTEMS = ("hg", "svn", "bzr")
 
 
 class OwnReference(Struct, frozen=True, kw_only=True):
-    """A requirement that names a folder, a file, or a commit."""
+    """A requirement that names a directory, a file, or a commit."""
 
     where: str
     """The path as it is written, or the address of the repository as git takes it."""
@@ -62,13 +62,13 @@ class GivenProject(Struct, frozen=True, kw_only=True):
     requires_python: str = ""
     """The Pythons that its files ask for; empty if only its build knows them."""
     is_built: bool = True
-    """False for a folder without a build system: its requirements are installed, its files are copied."""
+    """False for a directory without a build system: its requirements are installed, its files are copied."""
     requires: tuple[str, ...] = ()
     """Its requirements, as far as its files say them without being run."""
     files: tuple[ProbeFile, ...] = ()
     """The files of a project that is not built."""
     sources: tuple[str, ...] = ()
-    """The requirements among its own for which its `[tool.uv.sources]` names a folder or a repository."""
+    """Those of its requirements for which its `[tool.uv.sources]` names a directory or a repository."""
 
     @property
     def requirement(self) -> str:
@@ -106,7 +106,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 def reference_of(text: str, option: str) -> OwnReference | None:
-    """Return what a requirement names of the user's own, or None if it is one for an index.
+    """Return the user's own project that a requirement names, or None if it is one for an index.
 
     Raises:
         UsageError: it names a repository that is not git's, or an address without a name.
@@ -202,7 +202,7 @@ def path_of_file(address: str) -> str:
 
 
 def based(text: str, folder: str) -> str:
-    """Return a requirement of a file in `folder`, with a path in it joined to the folder."""
+    """Return a requirement of a file in the directory `folder`, with a path in it joined to `folder`."""
     try:
         reference = reference_of(text, "")
     except UsageError:  # the error is reported when the file is read
@@ -323,7 +323,7 @@ def _source(stated: object, member: str) -> str:
 def demands_of(
     metadata: ProjectMetadata, extras: Sequence[str], name: str, environment: Mapping[str, str], *, of: str
 ) -> tuple[Demand, ...]:
-    """Return what a built project demands of the package `name`, on one interpreter."""
+    """Return the demands of a built project on the package `name`, on one interpreter."""
     active = [{**environment, "extra": extra} for extra in ("", *extras)]
     found = []
     for text in metadata.requires:
@@ -337,7 +337,7 @@ def demands_of(
 
 
 def demand_in(text: str, name: str, *, of: str) -> Demand | None:
-    """Return what one line demands of the package `name`, or None if it demands nothing of it."""
+    """Return the demand of one line on the package `name`, or None if it has none."""
     requirement = Requirement(text)
     if canonicalize_name(requirement.name) != name or not str(requirement.specifier):
         return None

@@ -1,4 +1,4 @@
-"""Read what options say: packages, requirements, versions and moments; a text that is none is an error."""
+"""Read the values of options: packages, requirements, versions and moments; another text is an error."""
 
 from __future__ import annotations
 

@@ -312,7 +312,7 @@ def _is_about(text: str, names: Collection[str]) -> bool:
 
 
 def _demands(wanted: Wanted, project: str) -> tuple[Demand, ...]:
-    """Return what files, and projects that are not built, demand of the package.
+    """Return the demands of files, and of projects that are not built, on the package.
 
     A pin in a file is no demand: a tool has recorded today's version, and the search varies that version.
     """
@@ -344,7 +344,7 @@ def _python_of(metadata: ProbeMetadata, wanted: Wanted) -> str:
 
 
 def _overrides(said: tuple[str, ...], package: str) -> tuple[SpecifierSet | None, tuple[str, ...]]:
-    """Return what an override says of the package itself, or None, and the other overrides.
+    """Return the override of the package itself, or None, and the other overrides.
 
     Raises:
         UsageError: it has one release of the package, which is what the search varies.

@@ -44,13 +44,13 @@ class RequirementLines(Struct, frozen=True, kw_only=True):
     """The lines of one file."""
 
     requirements: tuple[str, ...] = ()
-    """Requirements (PEP 508), and what names a project of the user's."""
+    """Requirements (PEP 508), and lines that name a project of the user's."""
     hashes: tuple[str, ...] = ()
     """`name==version sha256:…` of each pin that has hashes."""
     files: tuple[str, ...] = ()
-    """Further requirements files, relative to the folder of this one."""
+    """Further requirements files, relative to the directory of this one."""
     constraints: tuple[str, ...] = ()
-    """Constraints files, relative to the folder of this one."""
+    """Constraints files, relative to the directory of this one."""
 
 
 def read_lines(text: str, *, name: str) -> RequirementLines:

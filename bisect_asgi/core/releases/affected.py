@@ -28,7 +28,7 @@ class ReleaseState(StrEnum):
     INFERRED = "inferred"
     """Not run; it lies between two releases that were run and agree."""
     NOT_RUN = "not run"
-    """Outside what was searched, excluded, or between untestable releases."""
+    """Outside the searched range, excluded, or between untestable releases."""
     UNTESTABLE = "untestable"
 
 

@@ -75,7 +75,7 @@ def _fits(file: ReleaseFile, tags: frozenset[Tag]) -> bool:
 
 @lru_cache(maxsize=16384)
 def _tags(wheel: str) -> frozenset[Tag]:
-    """Return the tags of a wheel, of which several Pythons are asked; none if its name is not one."""
+    """Return the tags of a wheel, cached for further Pythons; none if its name is invalid."""
     try:
         return parse_wheel_filename(wheel)[3]
     except InvalidWheelFilename:

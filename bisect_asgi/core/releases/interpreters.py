@@ -6,7 +6,7 @@ interpreter and ¾ if it has no wheels at all. It counts ¼ if it has wheels for
 because its source distribution was rarely ever built on this one. A release older than the interpreter counts
 half of that: it was never tried there, so it may install and then fail to import.
 
-Interpreters that score nearly the same are told apart by what they get at the ends of the range. On an old
+Among interpreters that score nearly the same, the environments at the ends of the range decide. On an old
 interpreter, an end gets older dependencies than its users had. On a new one, its dependencies have no wheels.
 
 An environment here always has all marker variables, because packaging takes a missing one from the
@@ -79,7 +79,7 @@ class Ranking(Struct, frozen=True, kw_only=True):
 
     @property
     def in_question(self) -> tuple[TargetPython, ...]:
-        """The interpreters that what the ends need may tell apart."""
+        """The interpreters among which the needs of the ends may decide."""
         return self.targets[: self.close]
 
     def choice(self, ends: Sequence[Needs] = ()) -> InterpreterChoice:
@@ -154,7 +154,7 @@ def _versioned(*installed: Sequence[Distribution] | None) -> list[Distribution]:
 
 
 def _drawback(path: str, chosen: str, ends: Sequence[Needs]) -> str:
-    """Return what an end lacks on an interpreter; the chosen one lacks less."""
+    """Return what an end lacks on an interpreter, as a reason why another one was chosen."""
     for end in ends:
         if end.installed[path] is None and end.installed[chosen] is not None:
             return f"some dependencies of {end.name} have no wheels"

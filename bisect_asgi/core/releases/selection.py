@@ -1,6 +1,6 @@
 """Select the releases that are candidates, in order, and give the reason why each other one is excluded.
 
-It works on what the index said, and makes no request itself.
+It works on releases that the index has returned, and makes no request itself.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         )
 
     def _freeing(self, out: Excluded) -> str:
-        """Return what to do to have a release installed that something of the user's does not admit."""
+        """Return a hint on how to install a release that a file or project of the user's does not admit."""
         names = [demand.name for demand in self.demands if demand.reason == out.reason]
         return f", or add `--override {names[0]}` to install it all the same" if names else ""
 

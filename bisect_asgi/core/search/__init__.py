@@ -1,4 +1,4 @@
-"""Searches: pure state machines that say which candidates to look at next."""
+"""Searches: pure state machines that choose the candidates to run next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SearchAlgorithm(Protocol):
 
     @property
     def state(self) -> State:
-        """Return where the search stands."""
+        """Return the state of the search."""
         ...
 
     def ask(self, limit: int, pending: Collection[int] = ()) -> tuple[int, ...]:

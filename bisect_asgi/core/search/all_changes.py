@@ -24,7 +24,7 @@ from bisect_asgi.core.search.cuts import choose_cuts
 
 
 class AllBoundaries(Struct, frozen=True, kw_only=True):
-    """All changes that were found, oldest first; `low` and `high` of each answer differently."""
+    """All changes that were found, oldest first; `low` and `high` of each have different verdicts."""
 
     changes: tuple[Boundary, ...]
     shortest: int
@@ -112,7 +112,7 @@ class AllChanges(VerdictMap):
         """Return the candidates to run next; none if no more are wanted for now.
 
         The first of `first` comes before anything else. A stretch that holds a change comes before the rest
-        of `first`, because whoever stops the search early wants to know where that change is.
+        of `first`, because a user who stops the search early wants to know where that change is.
         """
         wanted = [key for key in self._first if key not in self._verdicts and key not in pending]
         chosen = [key for key in wanted if key == self._first[0]][: max(0, limit)]
@@ -163,7 +163,7 @@ class AllChanges(VerdictMap):
             stretches[index : index + 1] = filter(None, (longest[:middle], longest[middle + 1 :]))
 
     def is_relevant(self, key: int) -> bool:
-        """Everything that was asked is wanted, unless only places are: then what lies inside a change."""
+        """Every candidate is wanted or, if only places are, those inside a change."""
         is_inside = any(low < key < high for low, high in self._changing(()))
         return key not in self._verdicts and (is_inside or not self._places_only)
 
@@ -179,7 +179,7 @@ class AllChanges(VerdictMap):
         return [(start, end, self._unknown(start, end)) for start, end in pairwise(self._tested())]
 
     def _stretches(self, pending: Collection[int]) -> list[list[int]]:
-        """The unknown stretches that are worth a look; what is in flight cuts them."""
+        """The unknown stretches that are worth a run; candidates in flight divide them."""
         found: list[list[int]] = []
         for start, end in pairwise([-1, *self._tested(), self.size]):
             unknown = [key for key in self._unknown(start, end) if key not in self._never]
@@ -197,7 +197,7 @@ class AllChanges(VerdictMap):
 
 
 def _cut(unknown: Sequence[int], pending: Collection[int]) -> list[list[int]]:
-    """Split a stretch at what is in flight."""
+    """Split a stretch at the candidates in flight."""
     pieces: list[list[int]] = [[]]
     for key in unknown:
         if key in pending:

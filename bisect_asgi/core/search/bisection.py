@@ -72,7 +72,7 @@ class VerdictMap:
         self._verdicts: dict[int, Verdict] = {}
 
     def tell(self, key: int, verdict: Verdict) -> None:
-        """Take in what candidate `key` showed; a second verdict replaces the first.
+        """Add the verdict of candidate `key`; a second verdict replaces the first.
 
         Raises:
             IndexError: `key` is no candidate.
@@ -82,7 +82,7 @@ class VerdictMap:
         self._verdicts[key] = verdict
 
     def after(self, verdicts: Mapping[int, Verdict]) -> Self:
-        """Take in all of `verdicts`, in any order, and return the search."""
+        """Return a search with all of `verdicts`, whatever their order."""
         for key, verdict in verdicts.items():
             self.tell(key, verdict)
         return self
@@ -244,7 +244,7 @@ class Bisection(VerdictMap):
         return _bracket(self._verdicts)
 
     def _likely_bracket(self) -> tuple[int, int] | None:
-        """The bracket; before it is known, the one that there is if the two named ends are as was said."""
+        """The bracket; before it is known, the one that there is if both named ends are as the user says."""
         if len(self._verify) < 2:
             return self._bracket()
         return _bracket({min(self._verify): Verdict.OLD, max(self._verify): Verdict.NEW} | self._verdicts)

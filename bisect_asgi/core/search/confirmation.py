@@ -135,7 +135,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 
     @property
     def _orders(self) -> int:
-        """In how many orders the sides may stand: if no end is named, luck may have turned them round."""
+        """The number of possible orders of the sides: 2 if a chance failure may have swapped unnamed ends."""
         return 1 if self.expectation.named else 2
 
     def _of_sides(self, low: int, high: int, judgement: Judgement, *, orders: int) -> dict[int, int]:
@@ -152,7 +152,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
         return {key: 1 for key in sides if self.is_cut_off(key)} | missing
 
     def _of_ends(self, keys: Iterable[int], judgement: Judgement) -> dict[int, int]:
-        """Return the runs that are missing before it may be said that ends have an unexpected outcome."""
+        """Return the runs that are missing before ends are reported to have an unexpected outcome."""
         return _missing({key: self._runs(self._fitting(key)) for key in keys}, judgement)
 
     def _runs(self, otherwise: int) -> int:

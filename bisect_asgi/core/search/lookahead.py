@@ -1,4 +1,4 @@
-"""Predict which candidates are asked for next, so that their environments can be built meanwhile.
+"""Predict which candidates are run next, so that their environments can be built meanwhile.
 
 No clock, no I/O: the search is simulated. In one *step*, one of the candidates in flight becomes OLD or NEW,
 the trials that this makes irrelevant are canceled, and the search names the candidates for the free places.

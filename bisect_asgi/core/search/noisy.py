@@ -133,7 +133,7 @@ class NoisySearch:
     def _foresee(
         self, outlooks: Sequence[tuple[float, InformationGain]], key: int, taken: list[int]
     ) -> list[tuple[float, InformationGain]]:
-        """Take in that `key` is in flight."""
+        """Record that `key` is in flight."""
         both = len(taken) < FORESEEN
         taken.append(key)
         return [
@@ -150,7 +150,7 @@ class NoisySearch:
         return min(others, key=lambda key: abs(key - wanted), default=wanted)
 
     def _points(self, outlooks: Sequence[tuple[float, InformationGain]], taken: Collection[int]) -> list[int]:
-        """The candidates that may be the best to ask; where none of the telling ones is free, any."""
+        """The candidates that may be the best to run; if no informative one is free, any."""
         points = {key for _, outlook in outlooks for key in outlook.points()}
         if len(self._testable) <= FINE and (self._seconds is not same_for_all or points <= set(taken)):
             points.update(self._testable)

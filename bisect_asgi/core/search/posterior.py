@@ -53,7 +53,7 @@ class Belief(Struct, frozen=True, kw_only=True):
     low: int
     """The most probable boundary: the last testable old candidate …"""
     high: int
-    """… and the first testable new one; equal to `low` where less than two can be tested."""
+    """… and the first testable new one; equal to `low` if fewer than two are testable."""
     skipped: tuple[int, ...]
     """Untestable candidates between the two."""
     probability: float
@@ -75,9 +75,9 @@ class Segment(Struct, frozen=True):
     first: int
     last: int
     old: Tally
-    """What was seen below the change if it is in this stretch, and …"""
+    """The tally below the change if it is in this stretch, and …"""
     new: Tally
-    """… what was seen above it."""
+    """… the tally above it."""
     probability: float
 
     @property
@@ -109,7 +109,7 @@ class Posterior:
         }
         self.observed = list(self.tallies)
         self.outside = size - (testable[-1] - testable[0])
-        """The weight of "no change", and of all that cannot be told from it, in places."""
+        """The weight of "no change", and of all places that no run can distinguish from it, in places."""
         self.stretches = self._weigh()
         beyond = self.stretches[-1]
         self.no_change = beyond.probability * self.outside / beyond.places
@@ -154,7 +154,7 @@ class Posterior:
         )
 
     def _boundary(self) -> tuple[int, int, float, Segment]:
-        """The most probable pair of testable neighbours; on a tie the one in the middle of its stretch."""
+        """The most probable pair of testable neighbors; on a tie, the one in the middle of its stretch."""
         found = (self.testable[0], self.testable[0], 0.0, self.stretches[-1])
         for stretch in self.stretches:
             pairs = list(self._pairs(stretch))
@@ -205,7 +205,7 @@ def expected_rate(tally: Tally) -> float:
 
 
 class _Sums:
-    """A quantity of both sides of every stretch, summed over what lies below or above a place."""
+    """A quantity of both sides of every stretch, summed over the stretches below or above a place."""
 
     def __init__(self, weights: Sequence[float], old: Sequence[float], new: Sequence[float]) -> None:
         self._weights, self._old, self._new = weights, old, new
@@ -220,7 +220,7 @@ class _Sums:
 
 
 class InformationGain:
-    """What runs may tell, given what is known."""
+    """The information that further runs are expected to give."""
 
     def __init__(self, posterior: Posterior) -> None:
         self._posterior = posterior
@@ -237,7 +237,7 @@ class InformationGain:
         return self._rates.at(*self._cut(key))
 
     def gain(self, key: int) -> float:
-        """What one run of `key` is expected to tell, in nats."""
+        """The information that one run of `key` is expected to give, in nats."""
         index, share = self._cut(key)
         return entropy(self._rates.at(index, share)) - self._entropies.at(index, share)
 
@@ -249,7 +249,7 @@ class InformationGain:
         return index, (key - self._edges[index]) / places if places else 0.0
 
     def points(self) -> Iterator[int]:
-        """The candidates of which one has the most to tell: those with runs, and the best of each stretch."""
+        """The candidates that may be the most informative: those with runs, and the best of each stretch."""
         yield from self._posterior.observed
         testable = self._posterior.testable
         for index, stretch in enumerate(self._posterior.stretches):

@@ -149,7 +149,7 @@ def of_block(lines: Sequence[str], *, name: str = "", step: RunnerStage) -> Fail
 
 
 def _unexplained(lines: Sequence[str]) -> str:
-    """Return the text of a block without `E` lines: what stands at a place, or else its first line.
+    """Return the text of a block without `E` lines: the text after a place, or else its first line.
 
     The places below a `ScopeMismatch` are those of the fixtures, with their source instead of a failure.
     """
@@ -239,7 +239,7 @@ def _in_full(test: FailingTest, text: str, lines: list[tuple[str, Frames]]) -> F
 
 
 def _without_tests(output: str) -> tuple[FailingTest, ...]:
-    """Return what kept pytest from running tests: a `conftest.py`, an internal error, or an interrupt."""
+    """Return why pytest could not run tests: a `conftest.py`, an internal error, or an interrupt."""
     if match := _CONFTEST.search(output):
         lines = output[match.end() :].splitlines()
         return (of_block(lines, name=match["file"], step="collecting"),)

@@ -61,7 +61,7 @@ def bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
 
 
 def _bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
-    """Do what `bisect` does, without a limit of time.
+    """Do what `bisect` does, without a time limit.
 
     Raises:
         TimeIsUp: the time was over before there was a result; the last event says so.
@@ -189,7 +189,7 @@ def _find_culprit(result: SearchResult, plan: Plan, stages: Stages) -> None:
 
 @contextmanager
 def _noted(stages: Stages) -> Iterator[None]:
-    """Make a note of an error: it does not undo what was found before it."""
+    """Emit an error as a note: it does not undo the result that was found before it."""
     try:
         yield
     except BisectError as error:

@@ -1,4 +1,4 @@
-"""Find out what a command is going to do, without running or building anything of the probe."""
+"""Determine what a command would do, without running the probe or building its environments."""
 
 from __future__ import annotations
 

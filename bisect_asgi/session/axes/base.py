@@ -40,10 +40,10 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
     """The candidates and everything else that is known before the first trial."""
 
     choice: InterpreterChoice | None
-    """The one interpreter of all candidates; None: it is what moves."""
+    """The one interpreter of all candidates; None: it varies."""
     candidates: tuple[Candidate, ...]
     newer: tuple[Candidate, ...] = ()
-    """Candidates above the range. Once a boundary is known, they tell what happened since."""
+    """Candidates above the range. Once a boundary is known, they show what changed since."""
     yanked: tuple[Candidate, ...] = ()
     """Yanked releases in the range and above it. They are no candidates, but may be run beside the result."""
     whole: tuple[Release, ...] = ()
@@ -86,7 +86,7 @@ class Axis(AxisTraits, ABC):
         """
 
     def shown(self, candidate: Candidate, services: Services) -> events.CommitShown | None:  # noqa: ARG002
-        """Return what there is to show of the candidate at a boundary, or None if its label says it all."""
+        """Return what reports show of the candidate at a boundary, or None if its label is enough."""
         return None
 
     def widen(self, plan: Plan, services: Services, projects: frozenset[str]) -> SearchSpace:
@@ -107,7 +107,7 @@ class Axis(AxisTraits, ABC):
         return plan.policy
 
     def words_of(self, plan: Plan) -> AxisWords:
-        """Return what the axis says of the search that `plan` asks for."""
+        """Return the axis' words for the search of `plan`."""
         known = {"project": plan.project, "dependency": plan.dependency, "base": plan.base}
         return replace(
             self.words,

@@ -69,7 +69,7 @@ class Commits(Axis):
         return text
 
     def is_same_end(self, good: str, bad: str) -> bool:
-        """Return whether both are one text; what git makes of two is not known yet."""
+        """Return whether both are the same text; whether git knows both as one commit is not known yet."""
         return good == bad
 
     def shown(self, candidate: Candidate, services: Services) -> events.CommitShown | None:
@@ -197,7 +197,7 @@ def _ref(repository: Repository, end: str, project: str, option: str) -> str:
 
 
 def _choose(plan: Plan, services: Services) -> InterpreterChoice:
-    """The interpreter that suits the releases at the ends; all releases, where the ends are none."""
+    """The interpreter that suits the releases at the ends, or all releases if the ends are not releases."""
     try:
         every = services.index.releases(plan.project)
     except UsageError:  # only the repository has it

@@ -39,12 +39,12 @@ from bisect_asgi.session.axes.base import (
 )
 
 _LOOKED_AT = 9
-"""At so many moments it is looked at which projects are in the environment."""
+"""The number of moments for which the projects in the environment are determined."""
 _A_SECOND = timedelta(seconds=1)
 
 
 class Dates(Axis):
-    """Uploads of what the package needs."""
+    """Uploads of the package's dependencies."""
 
     name = DATE
     words = AxisWords(
@@ -151,7 +151,7 @@ def _choose(plan: Plan, services: Services, ends: Ends) -> InterpreterChoice:
 
 
 def _ends(plan: Plan, pinned: Sequence[Release]) -> tuple[datetime, datetime, Expectation]:
-    """The two moments, and which of them is said to pass; unsaid, they are the package's upload and now."""
+    """The two moments, and which of them should pass; by default, they are the package's upload and now."""
     now = datetime.now(UTC)
     good, bad = (datetime.fromisoformat(end) if end else None for end in (plan.good, plan.bad))
     for option, moment in (("--good", good), ("--bad", bad)):

@@ -222,7 +222,7 @@ def _unlike(plan: Plan, built: Sequence[tuple[GivenProject, ...]]) -> Iterator[s
 
 
 def _lacking(spec: EnvironmentSpec, lock: Lock, services: Services) -> list[Distribution]:
-    """What distributions of the lock require, and neither the lock nor the user names."""
+    """Distributions that those of the lock require, and that neither the lock nor the user names."""
     pins = {distribution.name: str(distribution) for distribution in lock.distributions}
     own = (text for text in (*spec.requirements, *spec.overrides) if text not in pins.values())
     named = {*pins, *(canonicalize_name(Requirement(text).name) for text in own)}
@@ -236,7 +236,7 @@ def _lacking(spec: EnvironmentSpec, lock: Lock, services: Services) -> list[Dist
 
 
 def _ignored(plan: Plan, locks: Sequence[Lock]) -> Iterator[str]:
-    """What is held and does not count, because the locks say it otherwise."""
+    """Held requirements that do not count, because the locks pin another version."""
     found = {d.name: d.version for lock in locks for d in lock.distributions}
     for text in plan.held:
         held = Requirement(text)

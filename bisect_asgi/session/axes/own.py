@@ -1,4 +1,4 @@
-"""Build the user's own projects before the search, and learn what they demand of the package."""
+"""Build the user's own projects before the search, and read their demands on the package."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def _lacking(plan: Plan, chosen: Sequence[Interpreter], services: Services) -> t
 
 
 def _limit(plan: Plan, pinned: Sequence[Release]) -> datetime | None:
-    """The day of what the package needs; None: each interpreter gets the latest."""
+    """The date limit of the package's dependencies; None: each interpreter gets the latest."""
     if plan.policy.kind is not PolicyKind.AS_OF_RELEASE:
         return plan.policy.moment
     is_pinned = any(release.project == plan.project for release in pinned)

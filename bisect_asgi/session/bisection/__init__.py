@@ -1,4 +1,4 @@
-"""One search: what it looks for, among which candidates, and everything that was observed of them.
+"""One search: its question, its candidates, and everything that was observed of them.
 
 Whoever confirms, samples or mixes works on a `Search`. Only four of its methods change how observations are
 judged: `set_threshold`, when a threshold was found; `count_as_bad`, when different failures count as bad as
@@ -46,7 +46,7 @@ from bisect_asgi.session.bisection.prebuild import Prebuilder
 
 
 class Search:
-    """One search for what changed among the candidates of a space.
+    """One search for changes among the candidates of a space.
 
     Args:
         plan: what the user asks for.
@@ -233,7 +233,7 @@ class Search:
         return metric in BUILT_IN or any(metric.encode() in text for text in _texts(self.plan.probe, metric))
 
     def recall(self) -> None:
-        """Take in what earlier commands observed, unless the user wants none of it."""
+        """Recall what earlier commands observed, unless the user wants everything anew."""
         if not self.plan.fresh:
             self.engine.recall(self._trials.recall, self._trials.is_built)
 

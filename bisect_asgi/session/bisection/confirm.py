@@ -101,7 +101,7 @@ def emit_confirmed(search: Search, state: State) -> None:
 
 
 def confirm_claim(search: Search, place: int) -> None:
-    """Run both sides of a claimed change until luck cannot explain what they show: a change, or none."""
+    """Run both sides of a claimed change until chance cannot explain their outcomes."""
     if missing := search.confirmation.of_claim(place, search.judgement()):
         search.engine.repeat_each(missing)
 

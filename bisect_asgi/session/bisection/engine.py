@@ -41,7 +41,7 @@ from bisect_asgi.core.services import Emit, RunTrial
 from bisect_asgi.session.bisection.prebuild import Prebuilder, idle_places, trials_abreast
 
 _RECENT = 8
-"""From so many of the last trials it follows which share of the next ones will be waiting."""
+"""The number of the last trials from which the waiting time of the next ones is estimated."""
 
 Replay = Callable[[Mapping[int, Verdict]], SearchAlgorithm]
 """Makes a search algorithm that knows all verdicts so far."""
@@ -144,7 +144,7 @@ class Engine:
         self._spec, self._noise, self._judgement = spec, noise, None
 
     def start_anew(self, spec: SearchSpec) -> None:
-        """Go on with the same candidates, run in another way: what was observed so far does not count."""
+        """Continue with the same candidates, run in another way: earlier observations do not count."""
         self.observed.clear()
         self.errors.clear()
         self._asked_again.clear()
@@ -153,7 +153,7 @@ class Engine:
         self._emit(events.ObservationsReset())
 
     def judgement(self) -> Judgement:
-        """Return what the observations mean so far."""
+        """Return the judgement of the observations so far."""
         if self._judgement is None:
             self._judgement = judge(
                 self._standing(),
@@ -173,7 +173,7 @@ class Engine:
         return hangs.is_cut_off(self._standing().get(key, ()))
 
     def _limit_s(self) -> float | None:
-        """Return the limit of further runs, and tell when it is another; None for the probe's own limit."""
+        """Return the limit of further runs, and emit a change of it; None for the probe's own limit."""
         if self._spec.criteria.metric is not None:
             return None
         limit_s = hangs.limit_s(self.observed, timeout_s=self._spec.probe.timeout_s)
@@ -217,7 +217,7 @@ class Engine:
         )
 
     def seed(self, key: int, trial: Trial) -> None:
-        """Take in what another engine knows of the same environment."""
+        """Copy what another engine has observed in the same environment."""
         self._take(replace(trial, key=key, label=self._candidates[key].label))
 
     def recall(
@@ -312,7 +312,7 @@ class Engine:
         self.emit_rulings()
 
     def emit_rulings(self) -> None:
-        """Emit what everything that was observed means so far, without a place where a search stands."""
+        """Emit the rulings on everything that was observed so far, without the state of a search."""
         self._emit_rulings(self.judgement())
 
     def _width(self) -> int:
@@ -327,7 +327,7 @@ class Engine:
         withheld: Collection[int],
         width: int,
     ) -> None:
-        """Build ahead what would be asked for next, as far as the trials leave the processors idle."""
+        """Build ahead the environments that are probably next, on processors that the trials leave idle."""
         if (prebuilder := self._prebuilder) is None:
             return
         flying = self._in_flight()

@@ -15,9 +15,9 @@ from bisect_asgi.core.services import Services
 from bisect_asgi.session.axes.base import wheels_of
 
 _LEAST = 2
-"""An extra is looked for elsewhere once so many environments lack it."""
+"""The number of environments that have to lack an extra before other candidates are checked for it."""
 _PLACES = 4
-"""Then it is looked for at both ends of the range, and at places that divide it into so many parts."""
+"""Then both ends of the range are checked, and candidates that divide it into this number of parts."""
 
 
 class Extras:

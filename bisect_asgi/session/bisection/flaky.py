@@ -112,7 +112,7 @@ class _NoisyRun:
         )
 
     def belief(self, algorithm: NoisySearch) -> events.BeliefUpdated:
-        """Return what is believed of the place of the change, as an event."""
+        """Return the belief about the place of the change, as an event."""
         belief = algorithm.belief
         return events.BeliefUpdated(
             low=belief.low,
@@ -255,7 +255,7 @@ def _is_unknown(ruling: Ruling, wanted: Outcome) -> bool:
 
 
 def _sure(state: State, algorithm: NoisySearch) -> State:
-    """Return the state, or that of an open search if the checks left less than the asked confidence."""
+    """Return the state, or that of an open search if the checks left less than the required confidence."""
     belief = algorithm.belief
     is_same = isinstance(state, Boundary) and (state.low, state.high) == (belief.low, belief.high)
     if is_same and belief.probability >= algorithm.confidence:

@@ -24,7 +24,7 @@ _STRETCHES = 8
 If all changes are wanted, shorter states are searched after that, as long as the budget lasts.
 """
 _DECIDING = 8
-"""A change rests on about so many candidates, which share the doubt that the confidence leaves."""
+"""The approximate number of candidates that decide a change, among which the allowed error is divided."""
 
 
 class FlakyChanges:

@@ -25,7 +25,7 @@ from bisect_asgi.core.services import Prepare
 
 _MOSTLY, _DOMINATES = 0.5, 0.75
 _COMPUTING = {Step.RESOLVE: 0.5, Step.DOWNLOAD: 0.5, Step.BUILD: 1.0, Step.LINK: 1.0, Step.START: 1.0}
-"""Which share of each step keeps a processor busy, roughly; what a run computes is measured."""
+"""The fraction of each step that roughly keeps a processor busy; for a run, this is measured."""
 _RIVALS = 9
 
 
@@ -98,7 +98,7 @@ class Prebuilder:
 
 
 def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
-    """Return what a build took; nothing if it failed, which the candidate's own trial will show."""
+    """Return the times of a build; none if it failed, because the candidate's own trial will show that."""
     try:
         return future.result()
     except (BisectError, Cancelled):
@@ -106,7 +106,7 @@ def _steps(future: Future[dict[Step, float]]) -> dict[Step, float]:
 
 
 def waiting_share(cores: int, trials: Sequence[Trial]) -> float:
-    """Return the share of the time of trials in which they needed no processor; 0 if nothing is known.
+    """Return the fraction of their time in which trials needed no processor; 0 if nothing is known.
 
     `cores`: how many the trials and other programs share.
     """
@@ -145,7 +145,7 @@ def idle_places(cores: int, trials: Sequence[Trial]) -> int:
 
 
 def _seconds(trial: Trial) -> float:
-    """Return what a trial took by itself: waiting for others says nothing about the processors."""
+    """Return the time of a trial without its waiting for others, which does not depend on processors."""
     return sum(seconds for step, seconds in trial.steps.items() if step is not Step.WAIT)
 
 
@@ -165,7 +165,7 @@ def _starved_s(cores: int, trial: Trial) -> float:
 
 
 def _share_taken(cores: int, run: Observation) -> float:
-    """Return for which share of a run other programs left it no core, from 0 to 1; 0 if nobody counts."""
+    """Return the fraction of a run, 0 to 1, in which other programs left it no core; 0 if unknown."""
     return min(max(0.0, (run.other_load or 0.0) - (cores - 1)), 1.0)
 
 

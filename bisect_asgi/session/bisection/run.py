@@ -53,13 +53,13 @@ if TYPE_CHECKING:
     from bisect_asgi.session.bisection.thresholds import ThresholdFinder
 
 COARSE = 32
-"""A search for all changes looks at every 32nd candidate at least, unless all of them are wanted."""
+"""A search for all changes runs at least every 32nd candidate, unless all changes are wanted."""
 _CHECKS = 4
 """Number of candidates elsewhere that show whether a flaky history changes more than once."""
 
 
 class SearchResult(Struct, frozen=True, kw_only=True):
-    """A search that has ended, and its answer."""
+    """A search that has ended, and its result."""
 
     search: Search
     answer: Result
@@ -286,7 +286,7 @@ def has_never_run(search: Search, judgement: Judgement) -> bool:
 
 
 def note_doubtful_samples(search: Search) -> None:
-    """Note what makes the samples doubtful: outliers, drift, growth from run to run, a busy machine."""
+    """Emit warnings about the samples: outliers, drift, growth from run to run, a busy machine."""
     criteria, engine = search.plan.criteria, search.engine
     if criteria.metric is None:
         return
@@ -313,7 +313,7 @@ def _reference(runs: Sequence[Observation], metric: str) -> list[float]:
 
 
 def note_missing_package(search: Search, found: Boundary) -> None:
-    """Note if the failing side of a boundary lacks a package: that may hide what the user looks for."""
+    """Emit a note if the failing side of a boundary lacks a package, because that may hide the user's bug."""
     rulings = search.judgement().rulings
     failing = [key for key in (found.low, found.high) if rulings[key].outcome is Outcome.FAILED]
     if hint := hints.for_module(search.circumstances, failing):
@@ -321,7 +321,7 @@ def note_missing_package(search: Search, found: Boundary) -> None:
 
 
 def note_other_steps(search: Search, found: Boundary) -> None:
-    """Note if the step at a boundary is less than half of what the ends differ by: there are other steps."""
+    """Emit a note if the step at a boundary is less than half of the difference of the ends."""
     criteria, ends = search.plan.criteria, search.space.expectation
     if ends.good is None or ends.bad is None or criteria.threshold is None:
         return

@@ -49,7 +49,7 @@ def with_yanked(search: Search, answer: Result, *, search_s: float) -> Result:
 
 
 def _other(search: Search) -> Outcome:
-    """Return the outcome that no candidate has, where all agree."""
+    """Return the outcome that no candidate has, if all agree."""
     return Outcome.PASSED if search.judgement().new_is is Outcome.FAILED else Outcome.FAILED
 
 

@@ -41,7 +41,7 @@ from bisect_asgi.session.bisection import Search, listed
 _FEW = 3
 """Up to so many distributions are moved one by one from the start."""
 _MIXES = 5
-"""An answer rests on about so many mixes, which share the doubt that the confidence leaves."""
+"""The approximate number of mixes that decide a culprit, among which the allowed error is divided."""
 _MOST_RUNS = 40
 """The most runs of a flaky combination to find out on which side it is."""
 
@@ -190,7 +190,7 @@ class Mixing:
         )
 
     def _outcomes(self) -> dict[Mix, MixOutcome]:
-        """Return what the mixes showed so far, by the rulings that hold now."""
+        """Return the outcomes of the mixes so far, by the current rulings."""
         outcomes: dict[Mix, MixOutcome] = {}
         verdicts = self.search.judgement().verdicts
         for (mix, strict), key in self._keys.items():
@@ -241,7 +241,7 @@ class Mixing:
         return pulled_in(self.old, self.new, mix, environment.distributions) if environment else frozenset()
 
     def _run(self, wanted: Sequence[tuple[Mix, bool]]) -> None:
-        """Run those mixes that were not run yet; True: strictly, without what they pull in."""
+        """Run the mixes that were not run yet; True: strictly, without what they would pull in."""
         new = [(mix, strict) for mix, strict in wanted if (mix, strict) not in self._keys]
         for mix, strict in new:
             without = sorted(self._drawn(mix)) if strict else ()
@@ -320,7 +320,7 @@ class Mixing:
         self.search.emit(events.CandidatesListed(candidates=tuple(every), excluded=(), grows=True))
 
     def decisive(self, culprit: Culprit) -> tuple[int, ...]:
-        """Return what the culprit rests on, as keys: the cross-check, each set, each without one member."""
+        """Return the keys of the culprit's mixes: the cross-check, each set, each without one member."""
         mixes = [*cross_check(self.suspects, self._outcomes())]
         for shown in culprit.sets:
             mixes += [shown.mix, *(shown.mix - {name} for name in shown.mix)]

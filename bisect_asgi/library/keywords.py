@@ -97,11 +97,11 @@ class VerifyOptions(SharedOptions, total=False):
 
 
 APART = frozenset({"probe", "ask", "dry_run", "offline"})
-"""Parameters of their own, and what needs a terminal, results in text, or sets a variable of the process."""
+"""Options that are other parameters, need a terminal, return text, or set a variable of the process."""
 
 
 def keywords_of(command: Command) -> dict[str, Option]:
-    """Return the options of a command that the library takes: all but those of what is shown."""
+    """Return the options of a command that the library takes: all except those for its output."""
     return {
         name: option
         for name, option in OPTIONS.items()

@@ -56,7 +56,7 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        """The folder of the environment, which must not be written to."""
+        """The directory of the environment, which must not be written to."""
         return self._built.folder
 
     @property
@@ -89,7 +89,7 @@ class Environment:
 
 
 def _exit_code(seen: Observation) -> int:
-    """Return the exit code of a run; -9 if a limit other than the time's ended it."""
+    """Return the exit code of a run; -9 if a limit other than the time limit ended it."""
     return -9 if seen.exit_code is None else seen.exit_code
 
 
@@ -112,7 +112,7 @@ class FunctionDecider:
 
     @property
     def keeps_runs(self) -> bool:
-        """Whether later commands may use what the function showed: only a key tells functions apart."""
+        """Whether later commands may use runs of the function: only a key identifies it."""
         return self._has_key
 
     @property
@@ -121,7 +121,7 @@ class FunctionDecider:
         return getattr(self._function, "__qualname__", repr(self._function))
 
     def __call__(self, request: TrialRequest, held: Held, token: CancelToken) -> Observation:
-        """Call the function once, and return what that showed."""
+        """Call the function once, and return the observation."""
         began_s, cpu_s, runs = monotonic(), process_time(), list[Observation]()
 
         def observed(probe: Probe) -> Observation:
@@ -157,7 +157,7 @@ _MOST_OUTPUT = 64 * 1024
 
 
 def _of_value(value: object) -> Observation:
-    """Return what a function's value says of its run."""
+    """Return the observation of a run by the function's value."""
     if isinstance(value, Completed):
         return value.observation
     if isinstance(value, Mapping):
@@ -175,7 +175,7 @@ def _of_value(value: object) -> Observation:
 
 
 def _of_exception(error: Exception, code: CodeType | None) -> Observation:
-    """Return what an uncaught exception of the function says of its run."""
+    """Return the observation of a run by an uncaught exception of the function."""
     frames = tuple(
         (frame.filename, frame.lineno or 0, frame.name)
         for frame in traceback.extract_tb(error.__traceback__)

@@ -28,7 +28,7 @@ class Report:
 
     @property
     def hint(self) -> str | None:
-        """What to do about a missing result, or None."""
+        """The hint for a missing result, or None."""
         return self.document.hint
 
     @property

@@ -66,7 +66,7 @@ class CommandWithOptions(TyperCommand):
     allow_extra_args = True
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; what typer cannot read, or does not know, is a `UsageError` of ours."""
+        """Parse the arguments; raise `UsageError` for arguments that typer cannot read or does not know."""
         given = list(args)
         try:
             extra = super().parse_args(ctx, args)

@@ -218,7 +218,7 @@ def _files(paths: tuple[str, ...], *, is_suite: bool) -> tuple[ReportFile, ...]:
 
 
 def _is_live() -> bool:
-    """Return whether a display can be drawn anew: at a terminal that understands control codes."""
+    """Return whether a display can be redrawn: at a terminal that understands control codes."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 

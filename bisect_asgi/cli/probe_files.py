@@ -115,7 +115,7 @@ def _check_imports(path: Path, content: bytes) -> None:
 
 
 def _check_one_probe(given: Options) -> None:
-    """Raise UsageError if two options name what is run; a command may run the script that is named."""
+    """Raise UsageError if two options give a probe; but a command may run the script of `--probe`."""
     command = given.command
     if command is None:
         return

@@ -108,7 +108,7 @@ def rendered(report: Report | SuiteReport, form: Form, *, document: str = "") ->
 
 
 def probe_text(report: Report) -> str:
-    """Return the text of the probe, or "" if it is no longer what was run, or too long to be shown."""
+    """Return the text of the probe, or "" if it has changed since the run, or is too long to be shown."""
     path = Path(file_of(report.plan))
     try:
         was_changed = path.stat().st_mtime > report.plan.started.timestamp()

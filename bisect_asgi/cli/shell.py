@@ -16,7 +16,7 @@ def shell(
 ) -> None:
     """Open a shell in a release's environment, next to the probe.
 
-    What is changed there is dropped when the shell ends. The exit code is the shell's.
+    Changes of the environment are dropped when the shell ends. The exit code is the shell's.
     """
     from bisect_asgi.cli.by_hand import open_bench
     from bisect_asgi.cli.output import say

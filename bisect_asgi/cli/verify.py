@@ -65,7 +65,7 @@ def verify(
 
 
 def _show_dry_run(cases: Sequence[Case], output: OutputOptions) -> int:
-    """Print what is going to be run for each claim, and return the exit code."""
+    """Print the runs that each claim will take, and return the exit code."""
     from bisect_asgi.cli.dry_run import show_dry_run, show_suite_dry_run
 
     if len(cases) == 1 and not isinstance(plan := cases[0].plan, BisectError):
@@ -197,7 +197,7 @@ def _document(cases: Sequence[Case], rows: Sequence[SuiteRow], code: int) -> str
 
 
 def _show(case: Case, row: SuiteRow) -> None:
-    """Print the row of a claim: the verdict and the truth, or what kept the claim from being judged."""
+    """Print the row of a claim: the verdict and the releases' changes, or why there is no verdict."""
     about = [word for word in (row.package, row.claim, f"({Path(row.probe).name}):") if word]
     _print(f"{row.answer:<12} {' '.join(about)} {row.problem or row.why}")
     if row.hint:

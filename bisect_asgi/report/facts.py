@@ -38,7 +38,7 @@ class Fact(Struct, frozen=True, kw_only=True):
 
 
 def facts_of(report: Report) -> list[Fact]:
-    """Return the facts, the most telling first."""
+    """Return the facts in the order in which they are read."""
     return [
         *_causes(report),
         *_sides(report),

@@ -220,7 +220,7 @@ _OfCulprit = TypeVar("_OfCulprit", events.Explained, events.Compared)
 
 
 def _in_order(found: Sequence[_OfCulprit], changes: Sequence[NamedBoundary]) -> tuple[_OfCulprit, ...]:
-    """Return what was found of culprits in the order of the changes; a boundary may turn out to be none."""
+    """Return the culprits in the order of the changes, without boundaries that turned out to be none."""
     firsts = ["", *(change.first for change in changes)]
     known = [each for each in found if each.within in firsts]
     return tuple(sorted(known, key=lambda each: firsts.index(each.within)))

@@ -18,7 +18,7 @@ from bisect_asgi.report.history import longest_unknown
 from bisect_asgi.report.rows import Row, changed_before, day_of
 
 _MOST_CHANGES = 4
-"""So many boundaries, the newest ones, are named one by one in the headline."""
+"""The most boundaries that a headline names one by one: the newest ones."""
 
 
 def headline(report: Report, message: str) -> str:
@@ -112,7 +112,7 @@ def _yanked_before(report: Report) -> list[str]:
 
 
 def _cause(report: Report, first: str) -> str:
-    """Return the culprit of one boundary, as a headline ends; empty if its label has named it already."""
+    """Return the culprit of one boundary as the end of a headline; empty if the label names it already."""
     why = report.why_of(first)
     return "" if why and is_named(why[0], first) else because(why)
 

@@ -106,7 +106,7 @@ class Work(Struct):
     is_preparation: bool = False
     """An environment is built ahead; else it is a trial."""
     is_inside: bool = False
-    """The candidate was no end, and open, when the trial was asked for."""
+    """The candidate was open, and no end of the range, when the trial was submitted."""
     rivals: tuple[Work, ...] = ()
     """Trials of other open candidates under way then: each of their results may imply this trial's."""
     activity: events.Activity | None = None
@@ -118,7 +118,7 @@ class Work(Struct):
     """Seconds that each step took."""
     is_cancelled: bool = False
     was_open: bool = False
-    """Nothing was known of the candidate when the trial was asked for, nor implied."""
+    """The candidate had no result, known or implied, when the trial was submitted."""
 
 
 class SearchRecord(Struct):

@@ -111,7 +111,7 @@ def _locals(function: ast.AST) -> frozenset[str]:
 
 
 class _Module:
-    """One file, of which some definitions are kept."""
+    """One file, of which the script gets some definitions."""
 
     def __init__(self, name: str, text: str, parameters: frozenset[str]) -> None:
         self._is_entry = name == _ENTRY
@@ -139,7 +139,7 @@ class _Module:
                 yield self._text(node)
 
     def kept(self, names: frozenset[str], asked: frozenset[str] | None) -> Iterator[str]:
-        """Yield what is left: the definitions of `names`, and the methods that are also in `asked`."""
+        """Yield the needed definitions: those of `names`, with only the methods that are also in `asked`."""
         return filter(None, (self._part(node, names, asked) for node in self._tree.body))
 
     def _part(self, node: ast.stmt, names: frozenset[str], asked: frozenset[str] | None) -> str:

@@ -105,7 +105,7 @@ class SuiteReport(Struct, frozen=True, kw_only=True):
     """The most severe of all rows."""
     elapsed_s: float
     probes: tuple[SuiteRow, ...]
-    """The rows, in the order in which the probes were named."""
+    """The rows, in the order in which the probes were given."""
     across: tuple[AcrossPythons, ...] = ()
     """For each probe that is run on several Pythons, what they have in common."""
 

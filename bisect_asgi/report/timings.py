@@ -201,7 +201,7 @@ def _in_parallel(spans: Iterable[Span], wall_s: float) -> tuple[float, ...]:
 
 
 _Name = tuple[int, int, bool, float]
-"""The identity of a span: its stage, key and kind, and the moment when it was asked for."""
+"""The identity of a span: its stage, key and kind, and the moment when it was submitted."""
 
 
 def _name(span: Span) -> _Name:

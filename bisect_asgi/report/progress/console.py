@@ -23,7 +23,7 @@ class SafeConsole(Console):
         super().__init__(**{**_SETTINGS[color_of(_chosen[-1], environ)], **settings})
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield what is to be written, the text of it printable."""
+        """Yield the segments to write, with their text made printable."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 

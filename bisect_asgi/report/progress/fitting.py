@@ -10,7 +10,7 @@ from bisect_asgi.core.text import printable
 
 _ELLIPSIS = "…"
 _LEAST_REASON = 12
-"""A reason that would be cut to fewer cells is left out."""
+"""A reason that would be cut to fewer cells is omitted."""
 _LEAST_HEAD = 6
 """A head that would be cut to fewer cells is cut together with the verdict."""
 

@@ -62,7 +62,7 @@ class TerminalSink:
         self._live.stop()
 
     def __call__(self, event: events.Event) -> None:
-        """Print the lines about one event, and draw the display anew."""
+        """Print the lines about one event, and redraw the display."""
         stage, inner = event.stage if isinstance(event, events.StageEvent) else 0, events.unstaged(event)
         if isinstance(inner, (events.TrialStarted, events.TrialProgressed)):
             self._since[stage, inner.key] = self._clock()  # first: another thread may draw it now
@@ -132,7 +132,7 @@ class TerminalSink:
 
 
 def _facts(words: Words, event: events.Event) -> Iterator[Styled]:
-    """Yield named lines about the search."""
+    """Yield labeled lines about the search."""
     match event:
         case events.InterpreterChosen(interpreter=interpreter, reason=reason):
             yield "Python", f"{interpreter.version}: {reason}"

@@ -59,7 +59,7 @@ class Progress:
         self.run = Words(self.projection.run)
         self._words = {0: self.run}
         self.shown = self.run
-        """The sentences about the search that asked for something last."""
+        """The sentences about the search that submitted work last."""
         self.stretches = Stretches()
 
     def take(self, event: events.Event) -> Words:
@@ -108,7 +108,7 @@ _ENDS_REPEATS = (
 
 
 class Words:
-    """The sentences about one search; it remembers which were written."""
+    """The sentences about one search; the object knows which were written."""
 
     def __init__(self, search: SearchRecord) -> None:
         self._search = search

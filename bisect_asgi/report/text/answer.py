@@ -48,7 +48,7 @@ def parts(report: Report, console: Console, *, name: str, is_boxed: bool) -> Ite
 
 
 def _fitted(facts: Sequence[Fact], console: Console, *, width: int, room: int) -> tuple[list[Text], int]:
-    """Return the lines of the facts, cut until they fit, and how many facts are left out."""
+    """Return the lines of the facts, cut until they fit, and the number of omitted facts."""
     shown = [_lines(fact, console, width=width) for fact in facts]
     left_out = 0
     while sum(map(len, shown)) > room and any(shown):

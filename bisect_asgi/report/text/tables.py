@@ -43,7 +43,7 @@ def write(parts: Iterable[RenderableType], out: Console) -> None:
 
 
 def facts(lines: Iterable[tuple[str, str]]) -> Table:
-    """Return named lines, one below the other."""
+    """Return labeled lines, one below the other."""
     found = Table.grid(padding=(0, 3))
     found.add_column(style="cyan", no_wrap=True)
     found.add_column(overflow="fold")

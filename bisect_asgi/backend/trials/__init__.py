@@ -1,8 +1,8 @@
 """Trials: one candidate's environment built or reused, and the probe run in it.
 
-A trial returns observations whatever the probe does. A candidate without an environment (no set of releases,
-no build) is an observation too. If nothing can be learnt about any candidate, `Unavailable` is raised; if
-only this candidate's environment is not what it says, the observation has the outcome `ERROR`.
+A trial returns observations whatever the probe does. If a candidate has no environment, because it cannot be
+resolved or built, that is an observation too. If a failure concerns all candidates, `Unavailable` is raised.
+If only this candidate has no result, because its environment is not what was built, the outcome is `ERROR`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ _MOST_ENVIRONMENTS = 3
 
 
 class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
-    """Runs trials on this machine, for one command, and keeps what they showed.
+    """Runs trials on this machine, for one command, and stores their observations.
 
-    It is the `Trials` of a session on this machine; a worker of a cluster has one for each command.
+    It implements `Trials` for a session on this machine. A worker of a cluster has one for each command.
     """
 
     store: Store
@@ -116,10 +116,10 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         )
 
     def run(self, request: TrialRequest, token: CancelToken) -> Trial:
-        """Return what the candidate showed, running the probe only as often as the store lacks runs.
+        """Return the candidate's observations, running the probe only as often as the store lacks runs.
 
         Raises:
-            Unavailable: the index, the disk or uv failed: nothing was learnt.
+            Unavailable: the index, the disk or uv failed, so there is no result.
             Cancelled: the token was cancelled.
         """
         with recording() as steps:
@@ -129,7 +129,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def prepare(self, request: TrialRequest, token: CancelToken) -> dict[Step, float]:
         """Build a candidate's environment ahead of its trial; return the seconds of each step.
 
-        A candidate that cannot be built is no error here: its trial says so, if there is one.
+        It is no error here if the candidate cannot be built: its trial reports that, if it is ever run.
 
         Raises:
             Unavailable: the index, the disk or uv failed.
@@ -150,7 +150,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def recall(self, request: TrialRequest, *, host: str | None = None) -> Trial | None:
         """Return all that earlier commands observed of the candidate, or None if there is nothing.
 
-        `host`: the machine whose samples count, if the probe is measured; None means this one.
+        `host`: the machine whose samples are returned if the probe is measured; None for this machine.
         """
         if failure := self.resolutions.failure(request.spec):
             return untestable(request, failure)
@@ -223,7 +223,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def _guess(self, request: TrialRequest, token: CancelToken) -> Task | None:
         """Return the trial in the environment that the candidate had last time, if that is kept.
 
-        None if the resolution holds, and for what is measured: resolving beside a run disturbs it.
+        None if the stored resolution still holds, because then there is nothing to guess. None also for a
+        measured probe, because resolving during a run disturbs its samples.
         """
         is_plain = request.sampling is None and not request.fresh and self.decider is None
         if not is_plain or self.builders is None:
@@ -237,7 +238,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def _run_beside(self, guess: Task, token: CancelToken, started: float) -> tuple[Task, Trial | None]:
         """Resolve a candidate while it is run with its last resolution; return the trial if that still holds.
 
-        Whatever goes wrong with the guess, the trial in the environment that the candidate has now shows it.
+        Errors of the guess are ignored: if they are the candidate's, its trial in the new environment has
+        them too.
         """
         if self.builders is None:
             raise AssertionError("there was no guess")
@@ -265,7 +267,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         return observation_key(probe, resolution, reference, host=host, level=level)
 
     def _resolve(self, request: TrialRequest, token: CancelToken) -> Resolution:
-        # Further runs go into the environment of the first ones.
+        # Further runs use the environment of the first ones, so they are not resolved anew.
         is_fresh = request.fresh and not request.known_runs
         return self.resolutions.resolve(request.spec, token, fresh=is_fresh)
 
@@ -273,7 +275,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
         """Return the reference's resolution, or None if the request has no reference.
 
         Raises:
-            NoResult: the reference has none, which says nothing about the candidate.
+            NoResult: the reference cannot be resolved, which says nothing about the candidate.
             Unavailable, Cancelled: as `Resolutions.resolve`.
         """
         if request.reference is None:
@@ -286,7 +288,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     def _observe_alone(self, task: Task, started: float) -> Trial:
         if task.request.apart:
             return self._observe(task, started)
-        # Two processes may want the same observation: the second waits, and finds it in the store.
+        # Two processes may need the same observation: the second one waits, and then finds it in the store.
         lock = locked(self.locks / f"run-{task.key}.lock", waiting=task.token.check)
         with waiting_for(lock):
             return self._observe(task, started)
@@ -308,7 +310,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
                 environment = held.enter_context(self._environment(resolution, request.spec, task.token))
                 reference = self._hold_reference(task, environment, held)
                 build_s += monotonic() - started
-                # To wait for the machine to be free is neither building nor running.
+                # Waiting for the measuring lock is charged as neither building nor running.
                 if request.sampling:
                     self._tell(request, Activity.WAITING)
                     held.enter_context(waiting_for(self.measuring_lock.taken(task.token)))

@@ -1,7 +1,7 @@
 """A copy of a candidate's environment with the probe's files, for a person to work in.
 
-The copy is whole: whatever is done in it, installed for example, changes neither the cached environment nor
-a file that another one shares.
+The copy shares no file by hard links. So whatever a person does in it, such as installing a package, changes
+neither the cached environment nor others that share its files.
 """
 
 from __future__ import annotations

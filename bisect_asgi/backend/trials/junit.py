@@ -1,7 +1,7 @@
 """Have pytest write its JUnit file into a run's report folder, and read it.
 
 pytest takes options from the variable `PYTEST_ADDOPTS`, which other programs ignore. If the probe itself
-passes `--junitxml`, that option wins and the file is missing here. The printed output is then read instead.
+passes `--junitxml`, that option wins and the file is missing here. Then the printed output is read instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WITHOUT = b"no:junitxml"
 def variables(probe: Probe, report: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables with which pytest writes the file; the probe's own options in `environ` win.
 
-    There are none if the probe does without pytest's plugin for such files: pytest would reject the option.
+    There are none if the probe disables pytest's `junitxml` plugin, because pytest would reject the option.
     """
     own = environ.get(OPTIONS, "")
     texts = [own.encode(), (probe.command or "").encode(), *(file.content for file in probe.files)]

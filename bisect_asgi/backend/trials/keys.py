@@ -25,12 +25,13 @@ def observation_key(
 ) -> str:
     """Return a digest of all that can change what a run shows: probe, exact environment, platform, sandbox.
 
-    Samples next to a reference have another key than those without one, or next to another; samples of one
-    `host` have another than those of the next, because only values of one machine are compared.
+    Samples have a different key for each reference, and without one. They have a different key for each
+    `host`, because only values of one machine are compared.
 
-    The level at which runs are really confined counts, not only the one that was asked for: what writes
-    outside its folders fails at one level and passes at the next, and so does what changes the mode of an
-    installed file (basic allows it, strong does not), on the same machine after an update of its kernel, too.
+    The key includes the level at which runs are really confined, not only the one that the user chose. A
+    probe that writes outside its folders, or changes the mode of an installed file, may fail at one level and
+    pass at another (basic allows such a change of mode, strong does not). The level may change on one
+    machine, after an update of its kernel.
     """
     beside = against.digest if against else ""
     machine = (sys.platform, os.uname().machine, *([host] if host else []))

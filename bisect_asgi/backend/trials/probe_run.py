@@ -1,9 +1,9 @@
 """Run a probe once: its folders, its variables, and the observation of its run.
 
-A command's program may be the machine's although the environment's was meant. If an environment has no
-`pytest`, `pytest -q` runs the machine's, on another Python with other packages, which shows nothing about
-the candidate. A program of the system (`grep`, `curl`, `egrep`)
-is meant to be the machine's. A Python script is not, if no Python of the environment ran.
+A command may run a program of the machine although the environment's was meant. If an environment has no
+`pytest`, `pytest -q` runs the machine's, on another Python with other packages. That shows nothing about the
+candidate. So a Python script of the machine makes the run untestable, if no Python of the environment ran.
+Other programs of the system (`grep`, `curl`, `egrep`) are meant to be the machine's.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, replace
 
-# Variables that a probe may need and that are no secrets.
+# Only these are passed on: a probe may need them, and they contain no secrets.
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _LONGEST_SIZE = 18
 """Digits of a size in bytes: a probe may write anything there."""
@@ -68,7 +68,7 @@ def run_probe(
 ) -> Observation:
     """Run the probe once, in a working directory below `runs` that is removed afterwards.
 
-    `on_imported` is given the paths of the modules that the run says it has imported.
+    `on_imported` is called with the paths of the modules that the run has imported, as it reported them.
 
     Raises:
         Unavailable: the probe could not be started or not be confined as asked, or the disk is full.
@@ -99,7 +99,7 @@ def run_probe(
                 is_driver=served is not None,
             )
             move(run.wall_s, to=Step.RUN)
-        if not folder.is_dir():  # the run may have failed because of it
+        if not folder.is_dir():  # the run may have failed only because its folder was removed
             raise OSError(f"`{folder}` was removed while it ran")
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not report.named("stacks-*.txt"):
@@ -149,7 +149,7 @@ def _argv(probe: Probe, environment: Environment) -> list[str]:
     if probe.command is not None:
         return ["/bin/sh", "-c", probe.command]
     script = str(probe.script)
-    # Python would take such a name for options.
+    # Python would read a name that begins with a dash as an option.
     return [str(environment.bin / "python"), f"./{script}" if script.startswith("-") else script]
 
 
@@ -161,7 +161,7 @@ def environ_of(probe: Probe, environment: Environment, box: Path) -> dict[str, s
         "VIRTUAL_ENV": str(environment.folder),
         "HOME": str(box / "home"),
         "TMPDIR": str(box / "tmp"),
-        "PYTHONUNBUFFERED": "1",  # so that the output of a probe that is killed is complete
+        "PYTHONUNBUFFERED": "1",  # so that the output is complete even if the probe is killed
         "BISECT_ASGI_REPORT": str(box / "report"),
         "BISECT_ASGI_METRICS": str(box / "report" / _METRICS),
         **dict(probe.environ),
@@ -186,7 +186,7 @@ def _drive(
     )
     path = work.parent.with_name("request.json")
     path.write_bytes(codec.to_json(request))
-    # With -P, a file beside the probe cannot shadow a module of the driver.
+    # With -P, a file next to the probe cannot shadow a module of the driver.
     return [sys.executable, "-P", "-m", "bisect_asgi.backend.served.drive", str(path)]
 
 
@@ -285,10 +285,10 @@ def _reported(marked: MarkedLines, report: Reports) -> Reported:
 
 
 def _with_reported(seen: Observation, reported: Reported) -> Observation:
-    """Add what else was reported to what the run returned.
+    """Return the observation with the metrics that the run reported.
 
-    A run that passed stays so whatever cannot be read of its metrics, because which one decides is not known
-    here. It carries the complaint, which is the judge's reason if the metric that decides is missing.
+    If a metric cannot be read, a passed run still counts as passed, because it is not known here which metric
+    decides. The complaint is stored: it is the judge's reason if the deciding metric is missing.
     """
     units = {name: unit for name, unit in reported.units.items() if name not in seen.metrics}
     seen = replace(seen, metrics={**reported.values, **seen.metrics}, units={**units, **seen.units})
@@ -364,7 +364,7 @@ def _signature(probe: Probe, run: Run, report: Reports, exception: _ReportedExce
 def _may_be_of_tests(probe: Probe, exception: _ReportedException | None) -> bool:
     """Return whether the output of tests tells more than the exception.
 
-    It does for a command, whose exception may be that of a process which a test started. A script's own
+    For a command it does, because the exception may come from a process that a test started. A script's own
     exception tells more, unless it only says that a process failed.
     """
     return probe.command is not None or exception is None or exception.type == "CalledProcessError"
@@ -378,8 +378,8 @@ def _own(probe: Probe) -> dict[str, bytes]:
 def clean_up(runs: Path) -> None:
     """Remove the folders that runs of a killed tool left behind.
 
-    A folder's lock shows whether its run goes on. The process number does not, because containers that share
-    a cache may have processes with equal numbers.
+    The lock of a folder shows whether its run is still going on. A process number would not, because
+    containers that share a cache may have processes with the same number.
     """
     for folder in runs.glob("*-*"):
         owner, lock = folder.name.partition("-")[0], folder / LOCK
@@ -417,7 +417,7 @@ def _programs(command: str) -> Iterator[str]:
             elif is_first and not _is_assignment(word):
                 yield word
                 is_first = False
-    except ValueError:  # quotes that are not closed: the shell will say so
+    except ValueError:  # an unclosed quote: the shell reports it
         return
 
 
@@ -428,8 +428,8 @@ def _is_assignment(word: str) -> bool:
 def _behind(program: Path) -> list[Path]:
     """Return the programs that one may start: itself, unless it is the shim of a version manager.
 
-    A shim (of pyenv or asdf, say) starts the program of its name in one of the versions beside it. Which one
-    depends on the folder in which it runs.
+    A shim, for example of pyenv or asdf, starts the program of its name in one of the installed versions. The
+    version depends on the folder in which the shim runs.
     """
     if program.parent.name != "shims":
         return [program]
@@ -441,8 +441,9 @@ def _behind(program: Path) -> list[Path]:
 def _is_python(program: Path) -> bool:
     """Return whether a program is a script that a Python runs.
 
-    Where a shebang would be too long, installers write a shell script whose second line hands it over to its
-    Python by `exec`; so do wrappers. A shell script that hands over to something else (`egrep`) is none.
+    If a shebang would be too long, installers write a shell script whose second line starts its Python by
+    `exec`, as wrappers do. These count as well. A shell script that starts another program (`egrep`) does
+    not.
     """
     try:
         with program.open("rb") as stream:
@@ -451,7 +452,8 @@ def _is_python(program: Path) -> bool:
         return False
     if not first.startswith("#!"):
         return False
-    # To a shell, the quotes of `'''exec'` are an empty string; to Python, they begin a longer one.
+    # Installers write `'''exec'`: for a shell this is an empty string and `exec`, for Python the start of a
+    # string.
     handing = (line for line in lines if line.lstrip("'").startswith("exec"))
     return any(_names_python(line) for line in (first, *handing))
 

@@ -1,7 +1,8 @@
-"""Read what the processes of a run left in its report folder, in which a probe may have put anything.
+"""Read the reports that the processes of a run left in its report folder, to which a probe may add anything.
 
-A link may lead to a file that is none of the run's, opening a FIFO would wait for its other end, and a file
-may have any size. The folder itself is opened before the run, and may be moved or replaced meanwhile.
+So these cases are guarded against: a link to a file outside of the run, a FIFO, whose opening would wait for
+its other end, and a file of any size. The folder is opened before the run, because a probe may move or
+replace it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The result of a trial: with observations, without an environment, or without a result.
 
-Of observations, those count that are neither warm-ups nor cut off too early.
+Warm-ups do not count as runs, nor do runs that were cut off before the request's time limit.
 """
 
 from __future__ import annotations

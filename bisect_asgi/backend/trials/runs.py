@@ -100,7 +100,7 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
         """
         held = [environment, *([reference] if reference else [])]
         runs_ = self._runs(task, environment, reference, done=count(made), wanted=wanted)
-        # Closed, so that an error ends the runs that are still in parallel with the failed one.
+        # Closed, so that after an error in one run, the others in parallel are ended.
         with closing(runs_) as runs, suppress(Disturbed):
             for seen in runs:
                 made.append(seen)
@@ -114,7 +114,7 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
     ) -> Generator[Observation]:
         """Yield each run as soon as it ends; samples come one by one, warm, and next to the reference's.
 
-        `done` of the runs that are `wanted` were made before.
+        `done`: the number of `wanted` runs that were made before.
         """
         request = task.request
 
@@ -137,7 +137,7 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
         """Run the probe once, and check that it has left its environment as it was.
 
         Raises:
-            Disturbed: it has not, or something else has not, so that the run says nothing.
+            Disturbed: the run, or another process, has changed the environment, so that there is no result.
             Unavailable: as `run_probe` and `EnvironmentCache.after_run`.
         """
         request = task.request
@@ -208,5 +208,5 @@ def _in_parallel(
             pool.shutdown(cancel_futures=True)
             raise
         except BaseException:
-            token.cancel()  # the others' results are not waited for
+            token.cancel()  # do not wait for the results of the other runs
             raise

@@ -1,9 +1,9 @@
 """Take samples of a measured probe: one at a time on each machine, warm, and next to a baseline.
 
 Environments are built in parallel, but a sample is taken under the *measuring lock*, which all commands on
-this machine share. A command's first run in an environment finds cold caches and perhaps no byte-code, so it
-is kept as a warm-up and is no sample. If there is a reference environment, each sample has a run of it next
-to it in time, alternately before and after it, so that what slows the machine down affects both.
+this machine share. A command's first run in an environment has cold caches and perhaps no byte-code, so it is
+stored as a warm-up and is no sample. If there is a reference environment, it is run right before or right
+after each sample, in turn. That run is the sample's baseline: if the machine slows down, it affects both.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class MeasuringLock(Struct, frozen=True, kw_only=True):
             Cancelled: the token was cancelled.
         """
         with ExitStack() as measuring_lock:
-            # Waiting is polling. Without a second lock for the queue, the holder would always be first again.
+            # Waiting means polling. So without a second lock for the queue, the holder itself would always
+            # get the lock again first.
             with locked(self.path.with_suffix(".turn"), waiting=token.check):
                 measuring_lock.enter_context(locked(self.path, waiting=token.check))
             yield
@@ -69,7 +70,7 @@ def warm_up(
 ) -> Iterator[Observation]:
     """Run the probe once in each environment that is not warm; yield the candidate's run.
 
-    A run that does not pass is no warm-up but an outcome, as any other run would be.
+    A run that does not pass is no warm-up: its outcome counts as that of any other run.
     """
     if reference is not None and measuring_lock.is_first(reference, probe):
         run(reference)

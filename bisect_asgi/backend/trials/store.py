@@ -1,11 +1,13 @@
 """Store results under the digest of everything that could change them, in one SQLite file.
 
-Every row is written at once, so that nothing measured is lost if the tool is killed. WAL with
-`synchronous=NORMAL` takes a tenth of a millisecond for a row, and survives a killed process.
+Every row is written at once, so that no observation is lost if the tool is killed. WAL with
+`synchronous=NORMAL` takes a tenth of a millisecond for a row, and committed rows survive if the process is
+killed.
 
-The resolution of a past date holds for ever. Another one holds for ten minutes, so that the trials of one
-command agree. A failure is stored only if it follows from requirements or from a build, and nothing that is
-uploaded later can change it; it holds for a day. Both hold for the indexes that were asked, and no others.
+A resolution as of a past date is valid for ever. Any other resolution is valid for ten minutes, so that the
+trials of one command agree. A failure is stored only if it follows from requirements or from a build, and no
+later upload can change it; it is valid for a day. Resolutions and failures are valid only for the indexes
+that were asked.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from bisect_asgi.core.errors import NO_ROOM, BuildFailed, NoResult, Unavailable,
 from bisect_asgi.core.model import EnvironmentSpec, Interpreter, Observation, OwnProject, ProjectMetadata
 from bisect_asgi.core.records import Struct
 
-# What all statements use: a foreign file may have tables of these names with other columns.
+# The columns that all statements use. They are tested, because another program's file may have tables with
+# these names but other columns.
 _USED = """
 select key, place, value, made from observation limit 0;
 select key, value, made from resolution limit 0;
@@ -54,11 +57,11 @@ create table if not exists probe (digest text primary key) without rowid;
 class Store:
     """Stores observations, resolutions and failed builds; safe for threads and processes.
 
-    A file that is damaged, or that another program wrote, is set aside, and the store begins anew.
+    A file that is damaged, or that another program wrote, is renamed, and the store begins anew.
 
     Args:
         path: the file; only the user can read it.
-        say: gets a sentence about a file that was set aside.
+        say: called with a sentence about a file that was renamed.
 
     Raises:
         Unavailable: the file cannot be written.
@@ -89,7 +92,8 @@ class Store:
             os.chmod(self._path, 0o600)  # an earlier version let others read it
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-        # What is damaged is to be a row that cannot be read, and not an error of the whole store.
+        # With invalid text, only one row is unreadable. Without "replace", the whole store would raise an
+        # error.
         connection.text_factory = lambda content: content.decode("utf-8", "replace")
         try:
             connection.execute("pragma journal_mode=wal")
@@ -244,9 +248,9 @@ class Resolutions:
     """Resolutions of specs, and the reasons why some have none, for as long as they hold.
 
     Args:
-        store: keeps them.
-        resolver: finds those that are not kept.
-        locks: the folder of the locks under which trials of one spec wait for one resolution.
+        store: caches them.
+        resolver: makes those that are not cached.
+        locks: the folder of the locks by which trials of one spec wait for its resolution.
         indexes: identifies the indexes that are asked.
     """
 
@@ -266,18 +270,19 @@ class Resolutions:
     def resolve(self, spec: EnvironmentSpec, token: CancelToken, *, fresh: bool = False) -> Resolution:
         """Return the resolution from the store, or a new one.
 
-        `fresh`: a new one, unless this command has made one before.
+        `fresh`: ignore a stored one, unless this command has made it.
 
         Raises:
             Unresolvable, BuildFailed: no set of releases satisfies `spec`.
-            NoResult: a file did not arrive as it should be.
+            NoResult: a file of the index was damaged or incomplete.
             Unavailable: the index did not answer.
             Cancelled: the token was cancelled.
         """
         key = self._key(spec)
         if found := self._usable(spec, key, fresh=fresh):
             return found
-        # A preparation and its trial may both want it: the second waits, and finds it in the store.
+        # A trial and the build ahead of it may both need it: the second one waits, and then finds it in the
+        # store.
         with waiting_for(locked(self._locks / f"resolve-{key}.lock", waiting=token.check)):
             return self._usable(spec, key, fresh=fresh) or self._resolve(spec, key, token)
 

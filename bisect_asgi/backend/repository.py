@@ -1,10 +1,10 @@
 """Read a project's git repository: its tags, the commits between two of them, and working trees.
 
-A clone on this machine is only read. An address is cloned once, bare, into the cache; git asks the address
-again only for what the copy lacks: a tag or a commit that is missing, or a branch, which moves.
+A clone on this machine is only read. An address is cloned once, bare, into the cache. git asks the address
+again only if the copy lacks a tag or a commit, or for a branch, because a branch changes.
 
 git runs with the user's configuration and credentials, but without hooks and without asking for a password.
-Its exit codes do not tell one failure from another, so its messages are read, in English.
+Its exit codes do not distinguish failures, so its messages are read, in English.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Repository:
         """
         ends = self.resolve(older), self.resolve(newer)
         asked = self._run(self._folder, "merge-base", "--is-ancestor", *ends)
-        return asked.exit_code != 1 and _output(asked, self.where) == ""  # 1 means no; others are failures
+        return asked.exit_code != 1 and _output(asked, self.where) == ""  # 1 means no, others failures
 
     def files(self, ref: str) -> tuple[str, ...]:
         """Return the paths of all files at a commit.
@@ -314,7 +314,7 @@ def _clone(where: str, folder: Path, token: CancelToken) -> None:
     """Clone an address into `folder`; the copy gets that name only when it is complete."""
     _check_reach(where)
     aside = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)  # what a killed clone left
+    shutil.rmtree(aside, ignore_errors=True)  # a killed clone may have left it
     how = ("--quiet", "--bare", "--origin", "origin", "--template=")
     _output(run_git("clone", *how, "--", where, str(aside), token=token), where)
     aside.rename(folder)
@@ -334,7 +334,8 @@ def _check_reach(where: str) -> None:
         )
 
 
-# In a hook or under `git bisect run`, these point git at the repository of the user's command.
+# Left out of git's environment: in a hook or under `git bisect run`, these variables name another repository,
+# the one of the user's command.
 _BOUND = pattern(
     r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|NAMESPACE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|PREFIX)"
 )

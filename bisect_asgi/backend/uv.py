@@ -1,10 +1,10 @@
 """Run the uv that is installed with this tool, with a configuration of the tool's own.
 
-It has the user's indexes and network as they were found at the beginning (`backend/network`), credentials
-included, and so uv reads it from a pipe: it is on no disk.
+The configuration has the user's indexes and network settings as they were found at the beginning
+(`backend/network`). It includes credentials, so uv reads it from a pipe, and it is never on the disk.
 
-Two settings make uv fast on every index, also on one that sends no cache headers. A page that was fetched
-in this run or in the ten minutes before it is not fetched again, and a file never is. If a candidate was
+Two settings make uv fast on every index, even if the index sends no cache headers. uv never fetches a file
+again, nor a page that was fetched in this command or in the ten minutes before it. If a candidate was
 uploaded since, the resolver repeats the call with `ask_again`.
 """
 
@@ -54,7 +54,8 @@ _LIMIT_S = 1200.0
 """The longest time of one call: a file that comes byte by byte never reaches uv's own time-out."""
 _MOST_UNDELIVERED = 3
 """After so many calls in a row for which the index has sent no whole file, it is not asked for more."""
-# One date for all files in wheels, so that equal content gives equal bytes; and output in the right order.
+# All files in wheels get one date, so that equal content gives equal bytes. Output is not buffered, so that
+# its lines are in the right order.
 _BUILDING = {"SOURCE_DATE_EPOCH": "1577836800", "PYTHONUNBUFFERED": "1"}
 _KEEP = 'cache-control = {{ api = "max-age={age_s}", files = "max-age=365000000, immutable" }}\n'
 _KEPT_FOR_S = 600
@@ -81,7 +82,7 @@ class Uv:
         folder: the folder beside which boxes are made.
         indexes: see `configured_indexes`.
         network: by default that of this machine.
-        builds: where its boxes are made, by default beside `folder`; the sandbox must not hide it.
+        builds: where its boxes are made, by default next to `folder`; the sandbox must not hide it.
         sandbox: confines uv where it may have to build.
         building: how long such a call may take, and how it is confined.
     """
@@ -105,7 +106,7 @@ class Uv:
         self._begun = time.monotonic()
         self._undelivered = 0
         kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
-        # uv itself repeats a single request once, quickly; a call that failed is repeated here.
+        # uv itself repeats a failed request only once, because this tool repeats the whole call.
         self._environ = {"UV_HTTP_RETRIES": "1"} | kept
 
     def begin(self) -> None:
@@ -115,7 +116,7 @@ class Uv:
     def _config(self, *, ask_again: bool = False) -> str:
         """Return uv's configuration, which accepts pages of this run unless uv is to ask the index anew."""
         since = int(time.monotonic() - self._begun) // _KEPT_FOR_S
-        # uv's own `--refresh` does nothing to an index that has a cache-control.
+        # Not uv's own `--refresh`, which has no effect on an index with a `cache-control` setting.
         keep = "" if ask_again else _KEEP.format(age_s=_KEPT_FOR_S * (since + 1))
         return _configuration(self.indexes, self.network, keep)
 
@@ -132,21 +133,22 @@ class Uv:
     ) -> str:
         """Return the standard output of `uv pip …`, repeated after network failures.
 
-        What has to be built for it is built in a box. To install, that is tried only if there are no wheels:
-        in the box uv has a cache of its own, and links no files from there.
+        Distributions that have to be built are built in a box. When installing, uv runs in a box only if
+        there are no wheels, because it has another cache there and cannot link files.
 
         Args:
             ask_again: ask the index anew, whatever uv has cached.
             keeps: see `run_helper`.
             writable: the folders in which it installs.
-            known: metadata for which nothing needs to be built.
-            alone: build nothing, and fail where that is necessary.
+            known: metadata of distributions that uv would otherwise have to build.
+            alone: build nothing, and fail if a build is necessary.
 
         Raises:
             Unresolvable: the requirements cannot be satisfied.
             BuildFailed: a distribution could not be built (SdistBuildFailed), or the index has lost its file.
-            CannotBeAlone: it was to be alone.
-            NoResult: after the retries, a file is not as it should be, or this machine ran out of something.
+            CannotBeAlone: `alone` was asked for, and this machine cannot keep uv from starting processes.
+            NoResult: after the retries, a file is still damaged, or this machine ran out of memory or the
+                like.
             Unavailable: the index did not answer after the retries, or the disk is full.
             Cancelled: the token was cancelled.
         """
@@ -194,8 +196,8 @@ class Uv:
     def built(self, name: str, pin: str, *arguments: str, token: CancelToken) -> Iterator[Path]:
         """Build the source distribution of a pin; yield the folder that has its wheel somewhere below it.
 
-        uv compares the file with the hash in the pin before it runs any of it. Folder, box and uv's cache are
-        for this build alone.
+        uv compares the file with the hash in the pin before it runs any of it. No other build uses its
+        folder, its box or its cache.
 
         Raises: as `build`.
         """
@@ -219,7 +221,8 @@ class Uv:
         if not names:
             return
         try:
-            # It waits for each uv that uses the cache, but one of them may build for an hour.
+            # uv waits for all others that use the cache. The wait is limited, because one may build for an
+            # hour.
             patient = self._environ | {"UV_LOCK_TIMEOUT": str(_CLEAN_S)}
             self._ask(["cache", "clean", *names], partial(self._outside, "", patient, ()), token)
         except (Unavailable, Untestable):
@@ -232,7 +235,7 @@ class Uv:
         """Build the wheel of the project in a folder, repeated after network failures.
 
         It is built as an installer would build it, with its `[build-system]` and without its `[tool.uv]`.
-        Builds with the same name in `shared` have one cache of uv, and so can disturb each other.
+        Builds with the same name in `shared` use one cache of uv, so one of them can influence the others.
 
         Raises:
             BuildFailed: it could not be built; the message has the last line of the build.
@@ -254,7 +257,7 @@ class Uv:
             watch = UvProgress()
             try:
                 completed = run(argv, token, stdin, watch)
-            except OSError as error:  # no more processes, or files
+            except OSError as error:  # this machine has no more processes or open files
                 raise Passing(f"uv could not be started: {error}") from error
             finally:
                 watch.charge()
@@ -280,7 +283,7 @@ class Uv:
     ) -> Completed:
         """Run uv as the user would, where it builds nothing."""
         try:
-            # Not a file: it has credentials in it.
+            # A pipe instead of a file, because the configuration contains credentials.
             with _piped(config) as read:
                 return run_helper(
                     [*argv, "--config-file", f"/dev/fd/{read}"],
@@ -348,7 +351,7 @@ class _Box(Struct, frozen=True, kw_only=True):
 
 def _again(once: Callable[[], str], error: NetworkFault | Passing) -> str:
     """Call `once` again, as often and as late as may help, after its first call raised `error`."""
-    # Where the first call succeeds, as most do, nothing waits for this import.
+    # Imported only after a failure, because most first calls succeed.
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
     raised = [error]
@@ -433,10 +436,10 @@ def _piped(text: str) -> Iterator[int]:
     read, write = os.pipe()
 
     def fill() -> None:
-        with suppress(OSError), open(write, "w", encoding="utf-8") as stream:  # nobody may want to read it
+        with suppress(OSError), open(write, "w", encoding="utf-8") as stream:  # uv may end without reading it
             stream.write(text)
 
-    # It may be more than a pipe takes.
+    # Written in a thread, because it may be larger than the buffer of a pipe.
     writer = threading.Thread(target=fill, name="configuration", daemon=True)
     writer.start()
     try:

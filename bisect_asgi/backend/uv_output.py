@@ -1,10 +1,10 @@
-"""Read what uv prints: which failure it is, what it does now, and how long each step took.
+"""Read uv's output: the kind of a failure, the current step, and the time of each step.
 
-A failure is a fact about a release only if it follows from requirements or from a build. One of the index, of
-one file, or of this machine says nothing about the release, and may be gone the next time.
+A failure is a fact about a release only if it follows from requirements or from a build. A failure of the
+index, of a single file, or of this machine says nothing about the release, and may not happen the next time.
 
-uv prints a line when it begins to build a source distribution and when it has finished, and the time for
-getting and unpacking everything (`Prepared`, which includes builds).
+uv prints a line when it begins to build a source distribution, and one when it has finished. It also prints
+the time for getting and unpacking everything (`Prepared`, which includes builds).
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _CUT = pattern(
     r"|error decoding|unexpected EOF",
     re.I,
 )
-# The archive itself is so: a name in it that uv refuses, or headers of an old tar.
+# A fault of the archive itself, so that another download does not help: a name that uv refuses, or an old
+# tar's headers.
 _REJECTED = pattern(r"extraction policy rejected|invalid tar checksum", re.I)
 _WRONG = pattern(r"Failed to extract|invalid zip|bad CRC|hash mismatch|corrupt", re.I)
 _UNSOUND = pattern(r"does not match filename|is invalid|was invalid", re.I)
@@ -48,7 +49,7 @@ _NO_ROOM = pattern(r"No space left on device|os error (?:28|122)\b|Disk quota ex
 KILLED = pattern(r"signal: \d+ \(SIG(?:KILL|TERM)\)")
 """uv's words for a program of its own that something has killed."""
 _OUT_OF = pattern(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
-# What a build printed is not uv's: it may talk of anything, but hardly in these forms.
+# A build may print any text, so these patterns are stricter than those for uv's own messages.
 _BUILD_NO_ROOM = pattern(r"^\s*(?:OSError|IOError): \[Errno (?:28|122)\]|error: error writing to ", re.M)
 _BUILD_OUT_OF = pattern(
     r"^\s*(?:\w*Error: \[Errno (?:5|12|23|24)\]|MemoryError\b)|virtual memory exhausted"
@@ -60,7 +61,7 @@ _BUILD_NETWORK = pattern(
     r"|Network is unreachable"
 )
 _NO_SOLUTION = pattern(r"No solution found")
-# uv says the same of a page that another machine sent in place of the index.
+# Not always a fact about a release: uv prints the same if another machine sent a page in place of the index.
 _NO_VERSIONS = pattern(r"there are no versions of", re.I)
 _NO_BUILD = pattern(r"Failed to (?:download and )?build `(?P<name>[^`=]+)==(?P<version>[^`]+)`")
 _NO_WHEEL = pattern(r"Failed to build `")
@@ -197,8 +198,8 @@ def _logs_last(stderr: str) -> str:
 def first_cause(stderr: str) -> str:
     """Return the useful part of uv's message on one line: its last `cause`, else its first line.
 
-    If a build failed, the last line of its output comes first. Addresses lose their passwords, which uv shows
-    where it takes an address for none.
+    If a build failed, the last line of its output comes first. Passwords are removed from addresses, because
+    uv prints them if it does not recognize an address.
     """
     return hide_credentials(_first_cause(stderr))
 

@@ -2,10 +2,10 @@
 
     python -P -m bisect_asgi.backend.served.drive REQUEST_FILE
 
-The driver binds the server's socket and hands it down, because a port that is only chosen here may be taken
-by another process before the server binds it. It starts the server with the environment's Python, waits for
-its message that it is ready, calls the probe, and ends the server. The result goes into a file of the run's
-report folder, the server's log to the standard output.
+The driver binds the server's socket, and the server inherits it. If only the port number were chosen here,
+another process could take the port before the server binds it. The driver starts the server with the
+environment's Python, waits for its message that it is ready, calls the probe, and ends the server. It writes
+the result into a file of the run's report folder, and the server's log to the standard output.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bisect_asgi.core.records import replace
 _INSIDE = Path(__file__).parent.parent / "in_candidate" / "bisect_asgi_serve.py"
 _LOG_TAIL = 32 * 1024
 _SEARCHED = 1024 * 1024
-# uvicorn logs the traceback of a lifespan as a message.
+# uvicorn logs the traceback of a failed lifespan as a message, after the level.
 _LEVEL = re.compile(r"^[A-Z]+: +(?=Traceback )", re.MULTILINE)
 
 

@@ -76,8 +76,8 @@ class Server(Handle):
     ) -> stats.Slope:
         """Return the growth of memory in bytes per 1000 requests, with the half width of its 95% interval.
 
-        `drive(n)` sends n requests. After `warm_up` requests, the memory is read `samples` + 1 times, evenly
-        spread over the next `requests` requests.
+        `drive(n)` sends n requests. After `warm_up` requests, the memory is read `samples` + 1 times, at
+        equal intervals during the next `requests` requests.
         """
         drive(warm_up)
         sent, memory = [0.0], [float(self.memory())]

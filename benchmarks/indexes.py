@@ -63,7 +63,7 @@ def real() -> Index:
 
 @contextmanager
 def mirror(folder: Path, delay_s: float) -> Iterator[Index]:
-    """A mirror that keeps what it has in a folder, running as long as this lasts."""
+    """A mirror that keeps what it has in a directory, running as long as this lasts."""
     server = _server(folder / "server")
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

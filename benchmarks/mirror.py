@@ -35,7 +35,7 @@ FILE_FOR = "max-age=365000000, immutable, public"
 
 @dataclass
 class Source:
-    """The other index, and the folder in which what it sent is kept."""
+    """The other index, and the directory in which what it sent is kept."""
 
     urls: Sequence[str]
     folder: Path

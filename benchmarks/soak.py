@@ -84,7 +84,7 @@ class Kind(NamedTuple):
 
 
 class Round:
-    """One search in a folder of its own, and what it should come to."""
+    """One search in a directory of its own, and what it should come to."""
 
     def __init__(self, index: LocalIndex, folder: Path, kind: Kind) -> None:
         folder.mkdir()
@@ -108,7 +108,7 @@ class Round:
         return disagreement(told, list(kept.values()))
 
     def left(self) -> list[str]:
-        """Return what is left behind: processes that run in the folder, and temporary files there."""
+        """Return what is left behind: processes that run in the directory, and temporary files there."""
         running = [
             " ".join(process.cmdline())
             for process in psutil.process_iter()

@@ -41,7 +41,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Make a folder for temporary files, and remove it afterwards.
+    """Make a directory for temporary files, and remove it afterwards.
 
     If it cannot be removed then, because descriptors or memory are short, it is removed when this process
     ends.
@@ -55,7 +55,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def remove(path: Path) -> bool:
-    """Remove a file or a folder, whatever a run has left in it; return whether it is gone."""
+    """Remove a file or a directory, whatever a run has left in it; return whether it is gone."""
     with suppress(OSError, RecursionError, MemoryError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -81,7 +81,7 @@ def _remove_by_force(path: Path) -> None:
 
 
 def flush(folder: Path) -> None:
-    """Write the files of a folder to the disk, so that a power cut cannot leave them empty.
+    """Write the files of a directory to the disk, so that a power cut cannot leave them empty.
 
     Raises:
         OSError: the disk is full or damaged.

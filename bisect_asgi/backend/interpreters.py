@@ -35,7 +35,7 @@ class LocalInterpreters:
     """The Pythons of this machine; each is examined at most once in a command.
 
     Args:
-        cache: the folder that caches the facts about each interpreter.
+        cache: the directory that caches the facts about each interpreter.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -66,7 +66,7 @@ def find_all(cache: Path) -> tuple[TargetPython, ...]:
 
     logging.getLogger("python_discovery").setLevel(logging.CRITICAL)  # it warns of each broken one
     found: dict[str, Interpreter] = {}
-    with suppress(PermissionError):  # raised for an unreadable folder; those found before it count
+    with suppress(PermissionError):  # raised for an unreadable directory; those found before it count
         for info in iter_interpreters(cache=DiskCache(cache), env=_search_environment(os.environ)):
             interpreter = _interpreter(info)
             if interpreter.implementation == "CPython" and interpreter.minor >= OLDEST:
@@ -164,8 +164,8 @@ def _named(wish: str) -> list[str]:
         return []
     name = "python" + ".".join(wish.split(".")[:2])
     folders = _search_environment(os.environ)["PATH"].split(os.pathsep)
-    # A version manager's shim runs the version that the current folder asks for, so shims are left out here.
-    # The interpreters themselves are found by the discovery.
+    # A version manager's shim runs the version that the current directory asks for, so shims are left out
+    # here. The interpreters themselves are found by the discovery.
     found = (os.path.join(folder, name) for folder in folders if not _has_shims(folder))
     return [path for path in found if os.path.isabs(path) and os.access(path, os.X_OK)]
 
@@ -173,7 +173,7 @@ def _named(wish: str) -> list[str]:
 def _kept(wish: str, cache: Path) -> Path | None:
     """Return the file that caches the result for a path, or for a version with the current PATH.
 
-    None for other wishes, and if PATH has a version manager's shims, which depend on the current folder.
+    None for other wishes, and if PATH has a version manager's shims, which depend on the current directory.
     """
     if os.sep in wish:
         return cache / f"found-{codec.digest('path', os.path.abspath(wish), os.path.realpath(wish))}.json"
@@ -229,7 +229,7 @@ def _interpreter(info: object) -> Interpreter:
 def _search_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the user's variables, with pyenv's real interpreters on the path in place of its shims.
 
-    A shim runs only the version that the current folder asks for, and fails for all others.
+    A shim runs only the version that the current directory asks for, and fails for all others.
     """
     root = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     path = [

@@ -26,7 +26,7 @@ def near_names(name: str, pages: Path) -> list[str]:
 
     Args:
         name: the normalized name that no index has.
-        pages: the folder of cached pages.
+        pages: the directory of cached pages.
     """
     known = {*_of_pages(pages), *_of_uv(), *_installed()} - {name}
     return difflib.get_close_matches(name, sorted(known), n=_MOST, cutoff=0.75)
@@ -48,7 +48,7 @@ def providers(module: str) -> list[str]:
 
 
 def _uv_cache() -> Path:
-    """Return the folder of uv's cache."""
+    """Return the directory of uv's cache."""
     if cache := os.environ.get("UV_CACHE_DIR"):
         return Path(cache)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv"

@@ -26,8 +26,8 @@ class PackageIndex:
     Args:
         client: asks the indexes.
         uv: installs the releases whose contents are compared.
-        contents: the folder in which uv installs these.
-        answers: the folder that keeps changelogs.
+        contents: the directory in which uv installs these.
+        answers: the directory that keeps changelogs.
     """
 
     def __init__(self, client: IndexClient, uv: Uv, *, contents: Path, answers: Path) -> None:

@@ -1,4 +1,4 @@
-"""Install each release to compare into a folder of its own, and read its files.
+"""Install each release to compare into a directory of its own, and read its files.
 
 uv installs them as it installs environments: from its cache, which has the files of each built candidate, and
 from wheels if there are any. No script runs, and nothing is imported.
@@ -66,7 +66,7 @@ class ContentsCache:
         Raises:
             Unresolvable: the index has no file of the release for this interpreter.
             BuildFailed: it has only a source distribution, and that cannot be built.
-            Unavailable: the index did not answer, or the folder cannot be written.
+            Unavailable: the index did not answer, or the directory cannot be written.
             Cancelled: the token was cancelled.
         """
         # The indexes are in the digest, because another index may have another file under the same name.
@@ -221,7 +221,7 @@ _LARGEST_TEXT = 2 * 1024 * 1024
 
 
 def texts(content: bytes, choose: Callable[[Iterable[str]], Sequence[str]]) -> tuple[str, ...]:
-    """Return the texts of the files that `choose` picks by their paths in the archive's folder, in its order.
+    """Return the texts of the files that `choose` picks by their paths in the archive, in its order.
 
     Files above 2 MiB are left out. If the content is no archive, there are none. Nothing is written to the
     disk.
@@ -254,7 +254,7 @@ def _from_zip(content: bytes, choose: Callable[[Iterable[str]], Sequence[str]]) 
 
 
 def _below(path: str) -> str:
-    """Return the path without the folder that contains the whole source distribution."""
+    """Return the path without the directory that contains the whole source distribution."""
     return path.partition("/")[2] or path
 
 

@@ -41,7 +41,7 @@ _TAGS_TIMEOUT_S = 5.0
 
 
 def is_address(where: str) -> bool:
-    """Return whether `where` is an address as git takes them, and not a folder."""
+    """Return whether `where` is an address as git takes them, and not a directory."""
     return bool(_ADDRESS.fullmatch(where))
 
 
@@ -49,8 +49,8 @@ class Repository:
     """A git repository on this machine, the user's or a copy of this tool; see `Repository.open`.
 
     Args:
-        where: the user's address, or the absolute path of the user's folder.
-        folder: the folder in which git runs.
+        where: the user's address, or the absolute path of the user's directory.
+        folder: the directory in which git runs.
         objects: the repository itself, which a worktree shares with its clone.
         lock: held while the copy is updated; None for the user's repository.
     """
@@ -67,7 +67,7 @@ class Repository:
 
     @classmethod
     def open(cls, where: str, cache: Path, token: CancelToken) -> Repository:
-        """Open a clone at a path, or the copy of an address in the folder `cache`, cloning it if needed.
+        """Open a clone at a path, or the copy of an address in the directory `cache`, cloning it if needed.
 
         Raises:
             UsageError: `where` is no repository, or git refuses to read it.
@@ -214,7 +214,7 @@ class Repository:
         return self._run(self._folder, "config", "--get", "remote.origin.url").stdout.strip() or self.where
 
     def checkout(self, sha: str, folder: Path) -> None:
-        """Make a working tree of one commit in a new folder, with all tags and submodules.
+        """Make a working tree of one commit in a new directory, with all tags and submodules.
 
         It has a `.git`, from which projects derive their version, and which borrows the objects of this
         repository. Submodules that cannot be fetched stay empty.
@@ -292,7 +292,7 @@ def _commit_file(line: str) -> CommitFile:
 
 
 def _common_folder(path: Path, where: str, token: CancelToken) -> Path:
-    """Return the folder of the repository of a path; a worktree has its clone's."""
+    """Return the directory of the repository of a path; a worktree has its clone's."""
     asked = run_git("-C", str(path), "rev-parse", "--git-common-dir", token=token)
     return Path(path, _output(asked, where).rstrip("\n")).resolve()
 
@@ -406,8 +406,8 @@ class GitRepositories:
     """Opens each repository once for a command.
 
     Args:
-        folder: the folder of the copies of addresses.
-        answers: the folder that caches the tags of addresses for a day.
+        folder: the directory of the copies of addresses.
+        answers: the directory that caches the tags of addresses for a day.
     """
 
     def __init__(self, folder: Path, *, answers: Path) -> None:

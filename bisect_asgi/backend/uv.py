@@ -79,7 +79,7 @@ class Uv:
     """Runs uv with this tool's configuration, and tells its failures apart.
 
     Args:
-        folder: the folder beside which boxes are made.
+        folder: the directory beside which boxes are made.
         indexes: see `configured_indexes`.
         network: by default that of this machine.
         builds: where its boxes are made, by default next to `folder`; the sandbox must not hide it.
@@ -139,7 +139,7 @@ class Uv:
         Args:
             ask_again: ask the index anew, whatever uv has cached.
             keeps: see `run_helper`.
-            writable: the folders in which it installs.
+            writable: the directories in which it installs.
             known: metadata of distributions that uv would otherwise have to build.
             alone: build nothing, and fail if a build is necessary.
 
@@ -194,10 +194,10 @@ class Uv:
 
     @contextmanager
     def built(self, name: str, pin: str, *arguments: str, token: CancelToken) -> Iterator[Path]:
-        """Build the source distribution of a pin; yield the folder that has its wheel somewhere below it.
+        """Build the source distribution of a pin; yield the directory that has its wheel somewhere below it.
 
         uv compares the file with the hash in the pin before it runs any of it. No other build uses its
-        folder, its box or its cache.
+        directory, its box or its cache.
 
         Raises: as `build`.
         """
@@ -232,7 +232,7 @@ class Uv:
     def build(
         self, project: Path, *arguments: str, token: CancelToken, writable: Sequence[Path], shared: str = ""
     ) -> None:
-        """Build the wheel of the project in a folder, repeated after network failures.
+        """Build the wheel of the project in a directory, repeated after network failures.
 
         It is built as an installer would build it, with its `[build-system]` and without its `[tool.uv]`.
         Builds with the same name in `shared` use one cache of uv, so one of them can influence the others.

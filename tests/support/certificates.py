@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Certificates:
-    """The files of an authority, in a folder, and servers' contexts with its certificates."""
+    """The files of an authority, in a directory, and servers' contexts with its certificates."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

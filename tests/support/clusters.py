@@ -67,7 +67,7 @@ class HandMade:
         return self.address.replace("tcp://", "dask://")
 
     def cache(self, host: str) -> Path:
-        """The cache folder of a worker."""
+        """The cache directory of a worker."""
         return self._folder / f"cache-{host}"
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What makes environments and runs trials, as a command has it, with folders and caches of its own."""
+"""What makes environments and runs trials, as a command has it, with directories and caches of its own."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Bench:
         return self.resolver(wheels).resolve(spec, CancelToken())
 
     def environments(self, limit_bytes: int = ROOM_ENOUGH) -> EnvironmentCache:
-        """The environments of the folder, as few as the limit admits."""
+        """The environments of the directory, as few as the limit admits."""
         return EnvironmentCache(
             self.folder / "environments", uv=self.uv, sdists=self.sdists(), limit_bytes=limit_bytes
         )

@@ -78,7 +78,7 @@ class Server:
 
 
 def install(folder: Path) -> None:
-    """Write the package into a folder of modules."""
+    """Write the package into a directory of modules."""
     for name, text in MODULES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

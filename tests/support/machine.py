@@ -44,7 +44,7 @@ def learn_python(folder: Path) -> None:
 
 
 def tell_python(known: Path, *, uv_cache: Path | None = None, bench: Path | None = None) -> None:
-    """Put what `learn_python` found out into a cache of uv, or into the folder of a bench."""
+    """Put what `learn_python` found out into a cache of uv, or into the directory of a bench."""
     if uv_cache:
         for found in known.glob("uv-cache/interpreter-*"):
             shutil.copytree(found, uv_cache / found.name)

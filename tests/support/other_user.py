@@ -39,7 +39,7 @@ def run_as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """Yield a new folder of nobody's into which everybody may look."""
+    """Yield a new directory of nobody's into which everybody may look."""
     folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="bisect-asgi-test-"))
     try:
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Projects of a user's, laid out in a folder; what builds them lies in the folder itself."""
+"""Projects of a user's, laid out in a directory; what builds them lies in the directory itself."""
 
 from __future__ import annotations
 

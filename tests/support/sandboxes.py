@@ -13,5 +13,5 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="bisect-asgi-sandbox-")
 
 @cache
 def sandbox() -> Sandbox:
-    """Return the sandbox; its cache folder is no test's."""
+    """Return the sandbox; its cache directory is no test's."""
     return Sandbox(Path(_FOLDER.name))

@@ -1,4 +1,4 @@
-"""The command as a user meets it: a folder with a probe, a cache of its own, and releases to look at."""
+"""The command as a user meets it: a directory with a probe, a cache of its own, and releases to look at."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PYTHON = sys._base_executable  # type: ignore[attr-defined]
 
 
 DIARY = ("--env", "DIARY", "--sandbox", "none")
-"""For probes that write where a test can read it: a confined run may not write outside its own folders."""
+"""For probes that write a file for the test: a confined run may not write outside its own directories."""
 # Writes into the diary which release it runs on, and at its end that it was not killed.
 PROBE = """\
 import os
@@ -41,7 +41,7 @@ assert demo.works, "it does not work"
 
 
 class Shell:
-    """A folder with a probe in it, a cache of its own, and the command."""
+    """A directory with a probe in it, a cache of its own, and the command."""
 
     prefix: tuple[str, ...] = ()
     """What stands in front of all arguments."""

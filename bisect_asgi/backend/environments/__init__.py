@@ -1,4 +1,4 @@
-"""Build environments once, name their folders by digest, and keep them while there is room.
+"""Build environments once, name their directories by digest, and keep them while there is room.
 
 `assemble` builds them. A run must find its environment as it was built, so each command checks the manifest
 before the first run and after every run.
@@ -38,7 +38,7 @@ class Disturbed(Exception):
 
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """The folder of an environment and what is installed in it; its lock is held while it is used."""
+    """The directory of an environment and what is installed in it; its lock is held while it is used."""
 
     folder: Path
     distributions: tuple[Distribution, ...]
@@ -47,7 +47,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     @property
     def bin(self) -> Path:
-        """The folder of its programs."""
+        """The directory of its programs."""
         return self.folder / "bin"
 
     def exists(self) -> bool:
@@ -98,7 +98,7 @@ class EnvironmentCache:
         Raises:
             BuildFailed: a distribution cannot be built or installed.
             NotProved: what is installed is not what `spec.must_install` demands.
-            Unavailable: the index did not answer, or the folder cannot be written.
+            Unavailable: the index did not answer, or the directory cannot be written.
             Cancelled: the token was cancelled.
         """
         digest = resolution.digest
@@ -289,7 +289,8 @@ class EnvironmentCache:
         with locked_if_free(self._lock(digest)) as free:
             if free:
                 home = self._folder / digest
-                # The marker is removed first: without it, a partly removed folder does not count as complete.
+                # The marker is removed first: without it, a partly removed directory does not count as
+                # complete.
                 with suppress(OSError):
                     (home / MARKER).unlink()
                 remove(home)

@@ -1,12 +1,12 @@
 """Put an environment together: an empty one, files of other environments, and what uv installs.
 
-A folder is built in a *slot* and renamed when it is complete, so that a folder under a digest is always
+A directory is built in a *slot* and renamed when it is complete, so that a directory under a digest is always
 complete. The paths of the slots are reused, because uv caches facts about an interpreter by its path, and a
-new path costs it a quarter of a second. The folder can be moved afterwards: it is marked as relocatable, so
-that uv writes scripts that find their interpreter in their own folder.
+new path costs it a quarter of a second. The directory can be moved afterwards: it is marked as relocatable,
+so that uv writes scripts that find their interpreter in their own directory.
 
-A folder is not flushed to the disk before it is renamed, because that takes longer than to build it. For 90
-files on a busy machine, syncfs(2) takes 40 to 100 ms, as it also flushes the files of other programs, and
+A directory is not flushed to the disk before it is renamed, because that takes longer than to build it. For
+90 files on a busy machine, syncfs(2) takes 40 to 100 ms, as it also flushes the files of other programs, and
 fsync(2) of each file takes 200 to 1,000 ms. Instead, after a restart, all files of an environment are read
 once and compared with the hashes of its manifest. If a power cut has left a file or the manifest incomplete,
 the environment is built anew.
@@ -48,7 +48,7 @@ MARKER = "bisect-asgi.json"
 
 
 class Marker(Struct, frozen=True, kw_only=True):
-    """The file that is written last into a folder, and says that it is complete."""
+    """The file that is written last into a directory, and says that it is complete."""
 
     distributions: tuple[Distribution, ...]
     size_bytes: int
@@ -60,7 +60,7 @@ class Assembler:
     """Puts environments together in slots, and moves them to where they are kept.
 
     Args:
-        slots: the folder of the slots.
+        slots: the directory of the slots.
         uv: installs distributions.
         sdists: builds source distributions.
         templates: copies empty environments.
@@ -83,7 +83,7 @@ class Assembler:
 
         Raises:
             BuildFailed, NotProved, Unavailable, Cancelled: as `EnvironmentCache.holding`.
-            OSError: a folder cannot be written.
+            OSError: a directory cannot be written.
         """
         try:
             return self._assemble_once(home, resolution, spec, token, is_own=is_own)

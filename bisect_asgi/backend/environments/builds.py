@@ -108,8 +108,8 @@ class WheelBuilder:
 
     Args:
         uv: builds.
-        folder: the folder of finished wheels.
-        repositories: the folder of the copies of repositories.
+        folder: the directory of finished wheels.
+        repositories: the directory of the copies of repositories.
         recall_failure, record_failure: see `BuildTools`.
     """
 
@@ -134,7 +134,7 @@ class WheelBuilder:
         Raises:
             BuildFailed: tools of no date build it, or the repository does not contain the project.
             UsageError: there is no such repository or commit.
-            Unavailable: the index or the repository did not answer, or the folder cannot be written.
+            Unavailable: the index or the repository did not answer, or the directory cannot be written.
             Cancelled: the token was cancelled.
         """
         digest = codec.digest("wheel", commit.repository, commit.sha, commit.project, interpreter)
@@ -221,7 +221,7 @@ class WheelBuilder:
     def _make_own(
         self, home: Path, project: OwnProject, interpreter: Interpreter, token: CancelToken
     ) -> None:
-        """Build a folder or a source distribution with today's tools, or copy a wheel."""
+        """Build a directory or a source distribution with today's tools, or copy a wheel."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix="new-", dir=self._folder, ignore_cleanup_errors=True
@@ -257,7 +257,7 @@ class WheelBuilder:
     def _build(
         self, bench: _Bench, interpreter: Interpreter, until: datetime | None, token: CancelToken
     ) -> None:
-        """Build in the first folder that gives a wheel of the project's name, with tools up to a date."""
+        """Build in the first directory that gives a wheel of the project's name, with tools up to a date."""
         failures, others = [], []
         for folder in bench.folders:
             remove(bench.made)
@@ -296,8 +296,8 @@ class _Bench:
 
     @cached_property
     def folders(self) -> list[Path]:
-        """The folders of the checkout that may build the project, the likeliest first."""
-        # Some builds take the project's name from the folder, so the checkout is named after the project.
+        """The directories of the checkout that may build the project, the likeliest first."""
+        # Some builds take the project's name from the directory, so the checkout is named after the project.
         checkout = self.folder / self.commit.project
         repository = Repository.open(self.commit.repository, self._repositories, self._token)
         repository.checkout(self.commit.sha, checkout)
@@ -326,11 +326,11 @@ def read_metadata(wheel: Path) -> ProjectMetadata:
 
 
 def project_folders(checkout: Path, project: str) -> Iterator[Path]:
-    """Yield the folders that may build a project: the root, then others down to two levels below it.
+    """Yield the directories that may build a project: the root, then others down to two levels below it.
 
-    The root counts unless it names another project. Another folder counts if its `pyproject.toml` names this
-    project. Folders without such a name come last, if they are called like the project: old projects have
-    their name in a `setup.py`, which cannot be read without running it.
+    The root counts unless it names another project. Another directory counts if its `pyproject.toml` names
+    this project. Directories without such a name come last, if they are called like the project: old projects
+    have their name in a `setup.py`, which cannot be read without running it.
     """
     if _builds(checkout) and _name(checkout) in (None, project):
         yield checkout
@@ -345,14 +345,14 @@ def project_folders(checkout: Path, project: str) -> Iterator[Path]:
 
 
 def _builds(folder: Path) -> bool:
-    """Return whether a folder can be built; a `pyproject.toml` alone may be there only for linters."""
+    """Return whether a directory can be built; a `pyproject.toml` alone may be there only for linters."""
     if (folder / "setup.py").exists() or (folder / "setup.cfg").exists():
         return True
     return not {"build-system", "project"}.isdisjoint(_pyproject(folder))
 
 
 def _name(folder: Path) -> str | None:
-    """Return the normalized project name in a folder's `pyproject.toml`, or None."""
+    """Return the normalized project name in a directory's `pyproject.toml`, or None."""
     return name_in(_pyproject(folder)) or None
 
 

@@ -52,14 +52,14 @@ class File(Struct, frozen=True, array_like=True):
 
 
 class Findings(Struct, frozen=True):
-    """The differences between an environment and what was built, by path below its folder."""
+    """The differences between an environment and what was built, by path below its directory."""
 
     changed: tuple[str, ...] = ()
     """The files that are changed, missing or new."""
     shared: tuple[str, ...] = ()
     """The paths among `changed` that were edited in place and have further hard links."""
     compiled: tuple[str, ...] = ()
-    """The files that a run has added to folders of byte-code."""
+    """The files that a run has added to directories of byte-code."""
 
 
 class Manifest:
@@ -67,20 +67,20 @@ class Manifest:
 
     Args:
         folder: the environment.
-        files: the files that it was built with, by path below the folder.
+        files: the files that it was built with, by path below the directory.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, File]) -> None:
         self._folder = str(folder)
         self._files = dict(files)
         self._folders: dict[str, int] = {}
-        """When each folder last changed, as far as its names have been compared: others are not listed."""
+        """When each directory last changed, as far as its names have been compared: others are not listed."""
         self._guard = threading.RLock()
         self._is_saved = False
 
     @property
     def files(self) -> Mapping[str, File]:
-        """The files by path below the folder."""
+        """The files by path below the directory."""
         return self._files
 
     def moved(self, folder: Path) -> Manifest:
@@ -126,7 +126,7 @@ class Manifest:
                         if status.st_nlink > 1:
                             shared.append(name)
                 changed += self._files.keys() - seen
-            except OSError as error:  # a folder that cannot be read, or is nested too deep
+            except OSError as error:  # a directory that cannot be read, or is nested too deep
                 changed.append(os.path.relpath(error.filename or self._folder, self._folder)[:_SHOWN])
             self._folders = {} if changed or compiled else folders
             return Findings(tuple(sorted(changed)), tuple(sorted(shared)), tuple(compiled))
@@ -143,7 +143,7 @@ class Manifest:
             others = {prefix: t for prefix, t in times.items() if t != self._folders[prefix]}
             return (
                 bool(times)
-                and len(others) <= _FEW  # with more, listing all folders is faster
+                and len(others) <= _FEW  # with more, listing all directories is faster
                 and all(self._has_same_names(prefix, changed_ns) for prefix, changed_ns in others.items())
                 and all(_is_as_known(f"{folder}/{n}", f) for n, f in self._files.items())
             )
@@ -151,7 +151,7 @@ class Manifest:
             return False
 
     def _has_same_names(self, prefix: str, changed_ns: int) -> bool:
-        """Return whether a folder has the files and folders that it had when it was last listed.
+        """Return whether a directory has the files and directories that it had when it was last listed.
 
         The time alone does not show it, because this tool's own files change it, too. `changed_ns`: the time
         now.
@@ -201,7 +201,7 @@ class Manifest:
         return found
 
     def compile(self, compiled: Iterable[str], imported: Iterable[str], token: CancelToken) -> None:
-        """Remove what a run has added to folders of byte-code, and compile the same modules.
+        """Remove what a run has added to directories of byte-code, and compile the same modules.
 
         `imported`: paths of further modules. The run reported them, so they are not trusted: any text is
         possible.
@@ -302,12 +302,12 @@ _SINCE_START = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def walk(folder: str, folders: dict[str, int] | None = None) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the path and the status of each file in an environment, and of empty folders.
+    """Yield the path and the status of each file in an environment, and of empty directories.
 
-    `folders` gets the time of each folder's last change before it was listed.
+    `folders` gets the time of each directory's last change before it was listed.
 
     Raises:
-        OSError: a folder cannot be read.
+        OSError: a directory cannot be read.
     """
     waiting = [""]
     while waiting:

@@ -34,8 +34,8 @@ class FileReuse(Struct, frozen=True, kw_only=True):
 
     Args:
         folder: where a small file for each pin has the digest of the environment to link from.
-        environments: the folder of the environments.
-        locks: the folder of their locks, each under the environment's digest.
+        environments: the directory of the environments.
+        locks: the directory of their locks, each under the environment's digest.
         manifest: returns the files of an environment; None if it is not complete.
     """
 
@@ -123,7 +123,7 @@ class _Source:
             pass
         for name in made:
             os.unlink(target / name)
-        # uv counts a distribution as installed even if this folder is empty.
+        # uv counts a distribution as installed even if this directory is empty.
         shutil.rmtree(target / self._below / str(dist_info), ignore_errors=True)
         return False
 
@@ -146,6 +146,6 @@ def read_record(dist_info: Path) -> dict[str, str] | None:
 
 
 def _dist_infos(source: Path) -> dict[str, str]:
-    """Map the normalised name of each project to the name of its folder of metadata."""
+    """Map the normalised name of each project to the name of its directory of metadata."""
     names = (entry.name for entry in os.scandir(source) if entry.name.endswith(".dist-info"))
     return {canonicalize_name(name.partition("-")[0]): name for name in names}

@@ -81,7 +81,7 @@ class Wheel(Struct, frozen=True, kw_only=True):
 
     @property
     def pin(self) -> str:
-        """The requirement that installs it, from among the files in its folder."""
+        """The requirement that installs it, from among the files in its directory."""
         name, version, *_ = parse_wheel_filename(self.file)
         return f"{name}=={version} --hash=sha256:{self.digest}"
 
@@ -91,7 +91,7 @@ class SdistBuilder:
 
     Args:
         uv: builds.
-        folder: the folder of the wheels.
+        folder: the directory of the wheels.
         recall_failure, record_failure: see `BuildTools`.
     """
 
@@ -168,7 +168,7 @@ class SdistBuilder:
 
         Raises:
             BuildFailed: tools of none of the dates build it.
-            Unavailable: the index did not answer, or the folder cannot be written.
+            Unavailable: the index did not answer, or the directory cannot be written.
             NoResult: this machine ran out of something that a build needs, such as memory.
             Cancelled: the token was cancelled.
         """
@@ -250,7 +250,7 @@ class SdistBuilder:
 
 
 def _wheels(box: Path, sdist: Sdist) -> Iterator[Path]:
-    """Yield what has the name of a wheel of this release, below a folder that a build could write."""
+    """Yield what has the name of a wheel of this release, below a directory that a build could write."""
     for parent, _, names in os.walk(box):  # os.walk follows no links, which could lead out of the box
         for name in sorted(names):
             with suppress(InvalidWheelFilename, InvalidVersion):

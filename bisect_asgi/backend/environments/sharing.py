@@ -40,7 +40,7 @@ def _namesakes(home: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def owners(home: Path, paths: Sequence[str]) -> set[str]:
-    """Return the distributions that have files at these paths, or in the same folders."""
+    """Return the distributions that have files at these paths, or in the same directories."""
     found: set[str] = set()
     for site in home.glob("lib/python*/site-packages"):
         below = str(site.relative_to(home))

@@ -4,7 +4,7 @@ A copy takes a few milliseconds and is a whole environment, because no file in i
 Importing virtualenv takes as long as a short trial: it happens only if the interpreter has no template yet.
 
 The distributions in an environment are read from its files. Asking its Python would take as long as running
-many a probe. It is not needed, because a copy looks into its own folder, as was proved of its template.
+many a probe. It is not needed, because a copy looks into its own directory, as was proved of its template.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class NotProved(NoResult):
 
 
 def site_packages(environment: Path) -> Path:
-    """Return the folder where an environment's Python looks for what is installed."""
+    """Return the directory where an environment's Python looks for what is installed."""
     return next(environment.glob("lib/python*/site-packages"))
 
 
@@ -124,7 +124,7 @@ def make_template(folder: Path, interpreter: Interpreter) -> None:
 
 
 def place_hook(folder: Path) -> Path:
-    """Place what reports from inside a run into an environment; return its path below the folder."""
+    """Place what reports from inside a run into an environment; return its path below the directory."""
     site = site_packages(folder)
     shutil.copy(_HOOK, site)
     # `.pth` files are read in the order of their names: this one is first, before other modules are imported.
@@ -159,7 +159,7 @@ def _import_virtualenv() -> None:
 
 
 def _prove(folder: Path, token: CancelToken) -> None:
-    """Check that the environment's Python imports from its own folder.
+    """Check that the environment's Python imports from its own directory.
 
     Raises:
         NotProved: it imports from elsewhere, or does not run.

@@ -114,7 +114,7 @@ def _faults(health: Health, ours: WorkerKind) -> Iterator[tuple[str, str]]:
 
 def missing_interpreters(healths: Mapping[str, Health]) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Map Python versions that some machines lack, and others have, to the machines that lack them."""
-    # Interpreters are not looked for if the cache folder cannot be written.
+    # Interpreters are not looked for if the cache directory cannot be written.
     examined = {name: health for name, health in healths.items() if not health.cache_fault}
     present = {version for health in examined.values() for version in health.interpreters}
     lacking: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -145,7 +145,7 @@ def _version_of(argv: Sequence[str]) -> tuple[str, str]:
 
 
 def _room(cache: Path) -> tuple[str, int]:
-    """Return why the cache folder cannot be written ("" if it can), and the free bytes."""
+    """Return why the cache directory cannot be written ("" if it can), and the free bytes."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache) as file:

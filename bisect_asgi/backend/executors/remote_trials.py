@@ -130,7 +130,7 @@ class RemoteRun:
         runner: the runner of this machine, whose store keeps the results of workers.
         on_worker: runs a trial in a worker; picklable.
         fits: returns a check for an interpreter, which is called in a worker and raises `Unsuitable`.
-        folders_travel: whether workers can read the folders of this machine.
+        folders_travel: whether workers can read the directories of this machine.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class RemoteRun:
         """Return the call that runs the trial on a worker.
 
         Raises:
-            UsageError: the candidate is a commit in a folder of this machine, which workers cannot read.
+            UsageError: the candidate is a commit in a directory of this machine, which workers cannot read.
         """
         request = _request(arguments)
         commit = request.spec.commit
@@ -319,7 +319,7 @@ def _level_of(trial: Trial) -> SandboxLevel:
 
 
 def _check_projects_travel(spec: EnvironmentSpec) -> None:
-    """Raise UsageError if a project of the user's is a folder or a file of this machine."""
+    """Raise UsageError if a project of the user's is a directory or a file of this machine."""
     for project in spec.projects:
         if project.commit is None or not _can_travel(project.commit.repository):
             raise UsageError(

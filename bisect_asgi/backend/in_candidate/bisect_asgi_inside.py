@@ -34,7 +34,7 @@ def watch():
 
 
 def report_exception(kind, error, trace):
-    """Write the exception into the report folder, then let Python print it."""
+    """Write the exception into the report directory, then let Python print it."""
     try:
         write_exception(kind, error, trace)
     finally:

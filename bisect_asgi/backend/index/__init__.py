@@ -44,7 +44,7 @@ class IndexClient:
 
     Args:
         indexes: the user's indexes, in the order in which they are asked.
-        cache: the folder of cached pages.
+        cache: the directory of cached pages.
         network: the network settings; by default those of this machine.
         transport: answers the requests in place of the network.
     """
@@ -285,10 +285,10 @@ def _path(url: str) -> Path | None:
 
 
 def _local_page(path: Path, url: str) -> Page | None:
-    """Return the page of a project in a folder that is an index, or a page in a file; or None.
+    """Return the page of a project in a directory that is an index, or a page in a file; or None.
 
     Raises:
-        Unavailable: the folder of the index is not there.
+        Unavailable: the directory of the index is not there.
     """
     try:
         file = path / "index.html" if path.is_dir() else path

@@ -50,18 +50,18 @@ class _Asked(Struct, frozen=True, kw_only=True):
 
 
 VERSIONS = "versions"
-"""The folder, inside that of the pages, with a file of versions for each package."""
+"""The directory, inside that of the pages, with a file of versions for each package."""
 
 
 class PageCache:
     """Caches pages that have validators, and the releases that were parsed from pages, in a file each.
 
-    If the folder cannot be written, nothing is cached, and every command asks the index again.
+    If the directory cannot be written, nothing is cached, and every command asks the index again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        """The folder of the files."""
+        """The directory of the files."""
 
     def get(self, url: str) -> Page | None:
         """Return the page as the index last sent it, or None if it is not cached."""

@@ -70,10 +70,10 @@ def _files(page: Page, project: str, *, url: str) -> Iterator[ReleaseFile]:
 
 
 def read_folder(folder: Path, project: str) -> tuple[Release, ...]:
-    """Return the releases of a project whose files are in a folder.
+    """Return the releases of a project whose files are in a directory.
 
     Raises:
-        OSError: the folder cannot be read.
+        OSError: the directory cannot be read.
     """
     paths = sorted(folder.iterdir())
     files = (

@@ -26,7 +26,7 @@ def trusting(*, system: bool) -> ssl.SSLContext:
 
 
 def trusting_at_once() -> ssl.SSLContext | None:
-    """Return a context that trusts what OpenSSL finds by itself in the user's folders; None without one.
+    """Return a context that trusts what OpenSSL finds by itself in the user's directories; None without one.
 
     OpenSSL finds a certificate when it needs it, by the hash in a file's name. Reading all certificates takes
     as long as getting a page, so this context is tried first. It trusts a subset of what `trusting` trusts:
@@ -70,7 +70,7 @@ def _load(context: ssl.SSLContext, bodies: Iterable[str]) -> bool:
 
 
 def _named() -> Iterator[str]:
-    """Yield the content of the files that the two variables name; in a folder, any file counts."""
+    """Yield the content of the files that the two variables name; in a directory, any file counts."""
     paths = {Path(file) for file in (os.environ.get("SSL_CERT_FILE"),) if file}
     for folder in _folders():
         with suppress(OSError):

@@ -109,7 +109,7 @@ def _folder_of(url: str, items: Iterator[tuple[Path, Any]]) -> Path | None:
 
 
 def _whole(url: str, folder: Path | None) -> str:
-    """Return an address as such: a path is relative to the folder of the file that has it."""
+    """Return an address as such: a path is relative to the directory of the file that has it."""
     return url if "://" in url or url.startswith("file:") else Path(folder or Path.cwd(), url).as_uri()
 
 

@@ -35,7 +35,7 @@ class Indexes(Struct, frozen=True, kw_only=True):
     urls: tuple[str, ...]
     """Their addresses, with credentials in them."""
     find_links: tuple[str, ...] = ()
-    """Lists of files that count with those of each index; folders and addresses."""
+    """Lists of files that count with those of each index; directories and addresses."""
     traits: tuple[Traits, ...] = ()
     """The settings of each address; empty if no index has any."""
     strategy: str = FIRST_INDEX

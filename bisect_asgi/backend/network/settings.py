@@ -25,7 +25,7 @@ def is_on(name: str) -> bool:
 
 
 class Settings:
-    """The settings of all files, and the folder of the file that each is from."""
+    """The settings of all files, and the directory of the file that each is from."""
 
     def __init__(self) -> None:
         files = [(path.parent, table) for path in _files() if (table := _table(path))]
@@ -37,7 +37,7 @@ class Settings:
         return next((value for _, value in self._all(name) if isinstance(value, kind)), None)
 
     def every(self, name: str) -> Iterator[tuple[Path, Any]]:
-        """Yield each item of a setting that is a list, with the folder of its file."""
+        """Yield each item of a setting that is a list, with the directory of its file."""
         for folder, value in self._all(name):
             yield from ((folder, item) for item in (value if isinstance(value, list) else [value]))
 
@@ -71,7 +71,7 @@ def _files() -> Iterator[Path]:
 
 
 def _of_a_project(folder: Path) -> tuple[Path, ...]:
-    """Return the file of a project's folder, or nothing."""
+    """Return the file of a project's directory, or nothing."""
     paths = (folder / "uv.toml", folder / "pyproject.toml")
     return tuple(path for path in paths if path.is_file() and _table(path) is not None)[:1]
 

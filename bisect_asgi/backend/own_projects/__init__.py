@@ -1,6 +1,6 @@
 """Read the user's own projects before they are built: their names, their files, and what they require.
 
-In a folder, the files count that git tracks or does not ignore; without git, all files except those that
+In a directory, the files count that git tracks or does not ignore; without git, all files except those that
 tools leave behind. First of all, these files are copied. So the build gets exactly the files that were read,
 and no other file can get into its wheel. If the build computes the version, it may ask git for the newest
 tag: then the state of the repository counts as well.
@@ -54,8 +54,8 @@ def read_project(
         reference: what the requirement names.
         given: the requirement as the user wrote it.
         option: the option that has the requirement, for messages.
-        projects: the folder of the copies of projects, from which they are built.
-        repositories: the folder of the copies of repositories.
+        projects: the directory of the copies of projects, from which they are built.
+        repositories: the directory of the copies of repositories.
 
     Raises:
         UsageError: it does not exist, is no project, or its name cannot be read without a build.

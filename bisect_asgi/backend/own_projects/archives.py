@@ -36,7 +36,7 @@ def facts_of_sdist(path: Path) -> Facts:
 
 
 def _top_texts(path: Path) -> dict[str, str]:
-    """Return the files that say a project's name, in the one folder at the top of an archive."""
+    """Return the files that say a project's name, in the one directory at the top of an archive."""
     wanted = {"PKG-INFO", *NAMING}
     found = {}
     if path.suffix == ".zip":
@@ -56,7 +56,7 @@ def _top_texts(path: Path) -> dict[str, str]:
 
 
 def unpack(archive: Path, target: Path) -> Path:
-    """Unpack an archive into `target`, and return the one folder in it."""
+    """Unpack an archive into `target`, and return the one directory in it."""
     target.mkdir(parents=True, exist_ok=True)
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive) as zipped:

@@ -27,7 +27,7 @@ _KEPT_FOR_S = 30 * 24 * 3600
 
 
 def copy_to_build(project: OwnProject, target: Path) -> Path:
-    """Copy a project to where it may be built, below the new folder `target`; return its folder."""
+    """Copy a project to where it may be built, below the new directory `target`; return its directory."""
     kept = Path(project.path)
     if kept.is_file():
         unpacked = unpack(kept, target)
@@ -51,7 +51,7 @@ def _date_alike(folder: Path) -> None:
 def keep_folder(
     source: Path, files: Sequence[str], projects: Path, *, git: str | None, token: CancelToken
 ) -> tuple[str, Path]:
-    """Return the content of a folder, and a copy of it that is kept; with its history if `git` is known."""
+    """Return the content of a directory, and a kept copy of it; with its history if `git` is known."""
     content = content_of(source, files, git=git)
     below = Path(_prefix(source, token) if git else "")
     if not (projects / content).is_dir():
@@ -80,7 +80,7 @@ def keep_file(path: Path, projects: Path) -> tuple[str, Path]:
 
 @contextmanager
 def _aside(projects: Path) -> Iterator[Path]:
-    """Yield a new folder next to the copies, and remove copies that were not used for long."""
+    """Yield a new directory next to the copies, and remove copies that were not used for long."""
     projects.mkdir(parents=True, exist_ok=True)
     oldest = time.time() - _KEPT_FOR_S
     for old in projects.iterdir():
@@ -104,12 +104,12 @@ def _move(aside: Path, home: Path) -> None:
 
 
 def _prefix(source: Path, token: CancelToken) -> str:
-    """Return the path of a folder below the top of its repository."""
+    """Return the path of a directory below the top of its repository."""
     return run_git("-C", str(source), "rev-parse", "--show-prefix", token=token).stdout.strip()
 
 
 def _clone(source: Path, target: Path, below: Path, token: CancelToken) -> None:
-    """Clone the repository of a folder to an empty folder, without files in the folder's place."""
+    """Clone the repository of a directory to an empty directory, without files in the directory's place."""
     Repository.open(str(source), target, token).checkout("HEAD", target)
     place = target / below
     for entry in place.iterdir() if place.is_dir() else ():

@@ -41,7 +41,7 @@ def sources_of(document: Mapping[str, object], required: Sequence[str], folder: 
 
 
 def members_of(folder: Path) -> dict[str, str]:
-    """Return the folders of the uv workspace that a project is in, by the names of its projects."""
+    """Return the directories of the uv workspace that a project is in, by the names of its projects."""
     for root in (folder.absolute(), *folder.absolute().parents):
         value: object = _pyproject(root)
         for key in ("tool", "uv", "workspace", "members"):
@@ -53,7 +53,7 @@ def members_of(folder: Path) -> dict[str, str]:
 
 
 def _pyproject(folder: Path) -> Mapping[str, object]:
-    """Return what is in a folder's `pyproject.toml`; nothing if it cannot be read."""
+    """Return what is in a directory's `pyproject.toml`; nothing if it cannot be read."""
     with suppress(OSError, codec.Unreadable):
         return codec.from_toml((folder / "pyproject.toml").read_text("utf-8", "replace"))
     return {}
@@ -74,7 +74,7 @@ def document_of(text: str | None, folder: Path) -> Mapping[str, object]:
 
 
 def is_package(document: Mapping[str, object], texts: Mapping[str, str], files: Sequence[str]) -> bool:
-    """Return whether a folder is a package for uv: it names a build system, or is laid out for one."""
+    """Return whether a directory is a package for uv: it names a build system, or is laid out for one."""
     tool = document.get("tool")
     uv = tool.get("uv") if isinstance(tool, dict) else None
     said = uv.get("package") if isinstance(uv, dict) else None

@@ -1,4 +1,4 @@
-"""List the files of a project's folder, and compute the digest of their content.
+"""List the files of a project's directory, and compute the digest of their content.
 
 The files count that git tracks or does not ignore; without git, all files except those that tools leave
 behind.
@@ -28,7 +28,7 @@ _LEFT_BEHIND = re.compile(
     r"|node_modules|.*\.egg-info"
 )
 _MADE = ("build", "dist")
-"""Folders at the top that a build makes."""
+"""Directories at the top that a build makes."""
 
 
 def probe_file(folder: Path, name: str) -> ProbeFile:
@@ -40,7 +40,7 @@ def probe_file(folder: Path, name: str) -> ProbeFile:
 def folder_files(folder: Path, token: CancelToken) -> tuple[str, ...]:
     """Return the files of a project as relative paths with forward slashes, sorted."""
     known = _known_to_git(folder, token)
-    if not set(known) & set(NAMING):  # the folder is in no repository, or is ignored
+    if not set(known) & set(NAMING):  # the directory is in no repository, or is ignored
         known = tuple(_walked(folder))
     caches = {place: _is_cache(folder / place) for name in known for place in PurePath(name).parents[:-1]}
     return tuple(
@@ -53,7 +53,7 @@ def folder_files(folder: Path, token: CancelToken) -> tuple[str, ...]:
 
 
 def _is_cache(folder: Path) -> bool:
-    """Return whether a tool has marked a folder as its cache, as this one marks its own."""
+    """Return whether a tool has marked a directory as its cache, as this one marks its own."""
     return (folder / "CACHEDIR.TAG").exists()
 
 
@@ -92,7 +92,7 @@ def check_size(folder: Path, files: Sequence[str], shown: str, option: str) -> N
 
 
 def content_of(folder: Path, files: Sequence[str], *, git: str | None) -> str:
-    """Return the digest of a folder's files, with the state of its repository if that counts."""
+    """Return the digest of a directory's files, with the state of its repository if that counts."""
     found = []
     for name in files:
         path = folder / name

@@ -38,7 +38,7 @@ def exceeded(limits: Limits, supervisor: int, box: Path, *, is_driver: bool) -> 
 
 
 def written(folder: Path, processes: Iterable[int] = ()) -> int:
-    """Return the bytes on disk of all files below a folder, each counted once.
+    """Return the bytes on disk of all files below a directory, each counted once.
 
     Deleted files count, too, as long as one of the processes has them open on the same disk. Temporary files
     are often deleted in this way.

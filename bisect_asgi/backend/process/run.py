@@ -90,9 +90,9 @@ def run_supervised(
     """Run a command until it ends or reaches the time limit; no process of it is left afterwards.
 
     Args:
-        report: the folder in which its Python processes leave their reports.
+        report: the directory in which its Python processes leave their reports.
         confine: the rules of `sandbox_calls.enter`, or None.
-        limits: the limits of what it may use, or None; its disk space is that of the folder of `report`.
+        limits: the limits of what it may use, or None; its disk space is that of the directory of `report`.
         keeps: descriptors that stay open until all of its processes have ended, even if the tool is killed.
         on_output: called with the output as text, in whole lines.
         on_chunk: called with the output as bytes, in pieces as they arrive.

@@ -77,7 +77,7 @@ class Sandbox:
     """Confines the runs of one command or worker; safe for threads.
 
     Args:
-        cache: the tool's cache folder.
+        cache: the tool's cache directory.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -166,7 +166,7 @@ class Sandbox:
     def rules(
         self, asked: Confinement, *writable: Path, readable: Sequence[Path] = ()
     ) -> dict[str, object] | None:
-        """Return the rules of a run that may write below these folders, or None if it is not confined.
+        """Return the rules of a run that may write below these directories, or None if it is not confined.
 
         `readable`: secrets that the run may read nevertheless.
 
@@ -201,7 +201,7 @@ class Sandbox:
         paths += [Path(name) for name in (*_SOCKETS, f"/run/user/{os.getuid()}")]
         with suppress(RuntimeError):  # raised if this user has no home
             paths += [Path.home() / name for name in _HOME_SECRETS]
-        # Not `Path.exists`, which raises an error for a path in a folder that the user may not enter.
+        # Not `Path.exists`, which raises an error for a path in a directory that the user may not enter.
         return [os.path.realpath(path) for path in paths if os.path.exists(path)]
 
     def _find(self, found: Future[Found]) -> None:

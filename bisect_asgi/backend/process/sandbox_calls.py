@@ -37,7 +37,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same numbers o
 _VERSION, _PATH_BENEATH = 1, 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = (1 << n for n in range(4))
 _FILES_AND_FOLDERS = sum(1 << n for n in (4, 5, 7, 8, 9, 10, 12))
-"""Remove both kinds, and make folders, files, sockets, FIFOs and links; no device nodes."""
+"""Remove both kinds, and make directories, files, sockets, FIFOs and links; no device nodes."""
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _WRITE = _WRITE_FILE | _FILES_AND_FOLDERS | _REFER | _TRUNCATE
@@ -63,9 +63,9 @@ _libc.syscall.restype = ctypes.c_long
 def enter(rules: dict[str, Any]) -> None:
     """Confine this process and all that it starts.
 
-    The keys of `rules`: `level`, `writable` (folders), `secrets` (paths without links in them), `protected`
-    (process numbers), `network`. The working directory is entered again at the end, because the new mounts
-    hide the old one.
+    The keys of `rules`: `level`, `writable` (directories), `secrets` (paths without links in them),
+    `protected` (process numbers), `network`. The working directory is entered again at the end, because the
+    new mounts hide the old one.
 
     Raises:
         OSError: the kernel refused a step; the process must end, because it is confined only in part.

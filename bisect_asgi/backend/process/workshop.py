@@ -3,7 +3,8 @@
 Building a source distribution runs its code. uv is confined together with the build, and has a separate
 cache, which calls share only if the caller says so. So a build can change neither the user's cache nor
 another build. uv reads its configuration, which may contain credentials, from a FIFO that is removed once it
-is read. Variables with the name or the password of a user are not passed on, and the home is an empty folder.
+is read. Variables with the name or the password of a user are not passed on, and the home is an empty
+directory.
 
 If nothing has to be built, uv may be *alone* instead. It has the user's cache, home and variables then, but
 the kernel refuses to start processes for it. So uv cannot build, even if it needs to.
@@ -63,7 +64,7 @@ class Workshop:
 
     @contextmanager
     def bench(self) -> Iterator[Path]:
-        """Yield a new folder, for what one build writes, and for uv's cache that nothing else shares."""
+        """Yield a new directory, for what one build writes, and for uv's cache that nothing else shares."""
         folder = Path(tempfile.mkdtemp(prefix="bench-", dir=self._opened()))
         try:
             yield folder
@@ -71,7 +72,7 @@ class Workshop:
             remove(folder)
 
     def cache(self, name: str) -> Path:
-        """Return the folder of a cache of uv that calls of this command with this name share."""
+        """Return the directory of a cache of uv that calls of this command with this name share."""
         folder = self._opened() / f"cache-{name}"
         folder.mkdir(exist_ok=True)
         return folder
@@ -96,7 +97,7 @@ class Workshop:
             environ: its variables, of which some are left out.
             on_stderr: is given each line of its standard error.
             keeps: descriptors that stay open until uv and all that it started have ended.
-            writable: folders in which it may write, besides its cache.
+            writable: directories in which it may write, besides its cache.
             cache: its cache; None for one that is removed after this call.
 
         Raises:
@@ -214,7 +215,7 @@ class Workshop:
         return {**kept, **tools, **{name: str(path) for name, path in own.items()}, "UV_LINK_MODE": "copy"}
 
     def _opened(self) -> Path:
-        """Return the folder of this workshop, which is made at the first call."""
+        """Return the directory of this workshop, which is made at the first call."""
         with self._guard:
             if self._root is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -230,7 +231,7 @@ class Workshop:
 
 @contextmanager
 def _box(root: Path) -> Iterator[Path]:
-    """Yield a new folder for one call of uv."""
+    """Yield a new directory for one call of uv."""
     box = Path(tempfile.mkdtemp(prefix="box-", dir=root))
     try:
         for name in ("home", "tmp", "cache"):

@@ -5,7 +5,7 @@
 The driver binds the server's socket, and the server inherits it. If only the port number were chosen here,
 another process could take the port before the server binds it. The driver starts the server with the
 environment's Python, waits for its message that it is ready, calls the probe, and ends the server. It writes
-the result into a file of the run's report folder, and the server's log to the standard output.
+the result into a file of the run's report directory, and the server's log to the standard output.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from bisect_asgi.core.model import Outcome, Phase, ReadyMadeLoad
 from bisect_asgi.core.records import Struct, field
 
 RESULT = "served.json"
-"""The name of the result's file in the run's report folder."""
+"""The name of the result's file in the run's report directory."""
 
 UNREADABLE_METRIC = "metric"
 """The `type` of an untestable result if a metric, which the message names, cannot be read."""

@@ -62,7 +62,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     resolutions: Resolutions
     environments: EnvironmentCache
     runs: Path
-    """The folder in which probes get their working directories."""
+    """The directory in which probes get their working directories."""
     locks: Path
     sandbox: Sandbox
     measuring_lock: MeasuringLock

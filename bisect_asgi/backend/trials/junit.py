@@ -1,4 +1,4 @@
-"""Have pytest write its JUnit file into a run's report folder, and read it.
+"""Have pytest write its JUnit file into a run's report directory, and read it.
 
 pytest takes options from the variable `PYTEST_ADDOPTS`, which other programs ignore. If the probe itself
 passes `--junitxml`, that option wins and the file is missing here. Then the printed output is read instead.

@@ -29,8 +29,8 @@ def observation_key(
     `host`, because only values of one machine are compared.
 
     The key includes the level at which runs are really confined, not only the one that the user chose. A
-    probe that writes outside its folders, or changes the mode of an installed file, may fail at one level and
-    pass at another (basic allows such a change of mode, strong does not). The level may change on one
+    probe that writes outside its directories, or changes the mode of an installed file, may fail at one level
+    and pass at another (basic allows such a change of mode, strong does not). The level may change on one
     machine, after an update of its kernel.
     """
     beside = against.digest if against else ""

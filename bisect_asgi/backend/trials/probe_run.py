@@ -1,4 +1,4 @@
-"""Run a probe once: its folders, its variables, and the observation of its run.
+"""Run a probe once: its directories, its variables, and the observation of its run.
 
 A command may run a program of the machine although the environment's was meant. If an environment has no
 `pytest`, `pytest -q` runs the machine's, on another Python with other packages. That shows nothing about the
@@ -50,7 +50,7 @@ _LONGEST_SIZE = 18
 _METRICS = "metrics.json"
 LOCK = "lock"
 BOX = "box"
-"""The folder in which a run may write; locks and requests lie beside it."""
+"""The directory in which a run may write; locks and requests lie beside it."""
 _numbers = count()
 
 Output = Callable[[str], None]
@@ -99,7 +99,7 @@ def run_probe(
                 is_driver=served is not None,
             )
             move(run.wall_s, to=Step.RUN)
-        if not folder.is_dir():  # the run may have failed only because its folder was removed
+        if not folder.is_dir():  # the run may have failed only because its directory was removed
             raise OSError(f"`{folder}` was removed while it ran")
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not report.named("stacks-*.txt"):
@@ -123,7 +123,7 @@ def run_probe(
 
 
 def new_folder(runs: Path) -> Path:
-    """Make a new folder; in a container, the last command may have had the same process number."""
+    """Make a new directory; in a container, the last command may have had the same process number."""
     while True:
         folder = runs / f"{os.getpid()}-{next(_numbers)}"
         with suppress(FileExistsError):
@@ -132,7 +132,7 @@ def new_folder(runs: Path) -> Path:
 
 
 def lay_out(folder: Path, probe: Probe) -> Path:
-    """Make the folders of one run; return its working directory."""
+    """Make the directories of one run; return its working directory."""
     for name in ("work", "home", "tmp", "report"):
         (folder / BOX / name).mkdir(parents=True)
     work = folder / BOX / "work"
@@ -376,9 +376,9 @@ def _own(probe: Probe) -> dict[str, bytes]:
 
 
 def clean_up(runs: Path) -> None:
-    """Remove the folders that runs of a killed tool left behind.
+    """Remove the directories that runs of a killed tool left behind.
 
-    The lock of a folder shows whether its run is still going on. A process number would not, because
+    The lock of a directory shows whether its run is still going on. A process number would not, because
     containers that share a cache may have processes with the same number.
     """
     for folder in runs.glob("*-*"):
@@ -429,7 +429,7 @@ def _behind(program: Path) -> list[Path]:
     """Return the programs that one may start: itself, unless it is the shim of a version manager.
 
     A shim, for example of pyenv or asdf, starts the program of its name in one of the installed versions. The
-    version depends on the folder in which the shim runs.
+    version depends on the directory in which the shim runs.
     """
     if program.parent.name != "shims":
         return [program]

@@ -1,8 +1,8 @@
-"""Read the reports that the processes of a run left in its report folder, to which a probe may add anything.
+"""Read the reports that the processes of a run left in its report directory.
 
-So these cases are guarded against: a link to a file outside of the run, a FIFO, whose opening would wait for
-its other end, and a file of any size. The folder is opened before the run, because a probe may move or
-replace it.
+A probe may add anything to this directory. So these cases are guarded against: a link to a file outside of
+the run, a FIFO, whose opening would wait for its other end, and a file of any size. The directory is opened
+before the run, because a probe may move or replace it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_FILES = 4096
 
 
 class Reports(Struct, frozen=True, kw_only=True):
-    """The report folder of a run."""
+    """The report directory of a run."""
 
     folder: Path
     _descriptor: int
@@ -60,7 +60,7 @@ class Reports(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Reports]:
-    """Open the report folder of a run that has not begun."""
+    """Open the report directory of a run that has not begun."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield Reports(folder=folder, _descriptor=descriptor)

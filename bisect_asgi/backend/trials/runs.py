@@ -75,7 +75,7 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
     store: Store
     environments: EnvironmentCache
     folder: Path
-    """The folder in which probes get their working directories."""
+    """The directory in which probes get their working directories."""
     sandbox: Sandbox
     measuring_lock: MeasuringLock
     emit: Callable[[TrialRequest, Event], None]

@@ -250,7 +250,7 @@ class Resolutions:
     Args:
         store: caches them.
         resolver: makes those that are not cached.
-        locks: the folder of the locks by which trials of one spec wait for its resolution.
+        locks: the directory of the locks by which trials of one spec wait for its resolution.
         indexes: identifies the indexes that are asked.
     """
 

@@ -78,7 +78,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     metric: str | None = None
     """The metric that decides, or None if passing and failing do."""
     limit: str = ""
-    """Which values are bad, such as `above 8.0 MiB`, or "" if that is not known yet."""
+    """The threshold as text, such as `above 8.0 MiB`, or "" if it is not known yet."""
     threshold: float | None = None
     """The value beyond which the metric is bad, or None if that is not known yet, or not recorded."""
     served: bool = False

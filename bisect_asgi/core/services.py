@@ -95,7 +95,7 @@ class Repository(Protocol):
 
 
 class Index(Protocol):
-    """The package index: which releases a project has, and what is in them."""
+    """The package index: the releases of a project, and their contents."""
 
     def releases(self, project: str, *, having: Collection[str] | None = None) -> Sequence[Release]:
         """Return all releases of a project, oldest version first.

@@ -12,7 +12,7 @@ _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _ADDRESS = re.compile(r"(?P<scheme>\w[\w+.-]*://)(?P<rest>.*)", re.DOTALL)
 _ADDRESSES = re.compile(r"\w[\w+.-]*://\S+")
 _SPANS = re.compile(r"(?:`[^`]*`|\S)+")
-"""Words, and what stands in backticks, with what is written right beside it."""
+"""Words, and texts in backticks with the characters right next to them."""
 _HOST = re.compile(r"(?:localhost|[^:@]*\.[^:@]*|\[[^]@]*\])(?::\d+)?")
 
 

@@ -76,7 +76,7 @@ class ResultContext(Struct, frozen=True, kw_only=True):
     metric: str | None = None
     """The metric that decides, or None if passing and failing do."""
     limit: str = ""
-    """Which values are bad, such as `above 115 s`."""
+    """The threshold as text, such as `above 115 s`."""
     is_settled: bool = False
     """Whether a noisy search has decided on which side each candidate is."""
     doubtful: frozenset[int] = frozenset()

@@ -25,9 +25,9 @@ from bisect_asgi.core.model import CulpritKind, Verdict
 from bisect_asgi.core.records import Struct
 
 MOST_MIXES = 80
-"""The greatest number of mixes to test. After it, the set is given as it is, not as proved minimal."""
+"""The greatest number of mixes to test. Beyond it, the set is returned without proof that it is minimal."""
 MOST_UNTESTABLE = 20
-"""The greatest number of untestable mixes. They make no set smaller: after so many, the doubt is reported."""
+"""The greatest number of untestable mixes. They make no set smaller; beyond it, doubt is reported."""
 
 _NONE: Mix = frozenset()
 
@@ -56,7 +56,7 @@ class MixOutcome(Struct, frozen=True, kw_only=True):
 
 
 class NextStrictTests(Struct, frozen=True, kw_only=True):
-    """Mixes to test once more, without what was pulled in."""
+    """Mixes to test once more, without the distributions that were pulled in."""
 
     mixes: tuple[Mix, ...]
 

@@ -27,7 +27,7 @@ _NOWHERE = "python_version < '0'"
 
 
 class BoundarySide(Struct, frozen=True, kw_only=True):
-    """One of two environments that are compared: its spec, and what was installed from it."""
+    """One of two environments that are compared: its spec and its installed distributions."""
 
     label: str
     spec: EnvironmentSpec

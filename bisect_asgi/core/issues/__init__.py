@@ -18,14 +18,14 @@ from bisect_asgi.core.records import Struct
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """A probe as far as an issue tells it."""
+    """A probe as far as an issue describes it."""
 
     program: Program
     package: str
     dependencies: tuple[str, ...] = ()
-    """Requirements besides the package: what else the code imports, in the versions that the text names."""
+    """Requirements besides the package: further imports of the code, in the versions that the text names."""
     python: str = ""
-    """The Python of who wrote the issue, such as `3.10`."""
+    """The Python of the author of the issue, such as `3.10`."""
     good: str = ""
     bad: str = ""
     claim: tuple[str, str] | None = None

@@ -19,7 +19,7 @@ _SHORT = re.compile(r"(?<![\w/.-])[\w.-]+/(?P<name>[\w.-]+)(?: issue )?#(?P<numb
 
 
 class Block(Struct, frozen=True, kw_only=True):
-    """A block of code with the heading that it stands under."""
+    """A block of code with the heading above it."""
 
     code: str
     language: str = ""

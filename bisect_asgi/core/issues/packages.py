@@ -1,4 +1,4 @@
-"""Find out which package an issue is about, and what else its code needs."""
+"""Determine which package an issue is about, and which others its code needs."""
 
 from __future__ import annotations
 

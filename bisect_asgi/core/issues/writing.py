@@ -1,4 +1,4 @@
-"""Write the probe that an issue tells."""
+"""Write the probe that an issue describes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From what runs showed to verdicts: why a candidate is good, bad or skipped (`judge`)."""
+"""From observations to verdicts: why a candidate is good, bad or skipped (`judge`)."""

@@ -1,4 +1,4 @@
-"""Turn what the runs of all candidates showed into a ruling for each candidate.
+"""Turn the observations of all candidates into a ruling for each candidate.
 
 The judge is a pure function of all observations so far: it runs no probe and reads no clock. Replaying a
 log therefore gives the same rulings, and a ruling may change when more runs are observed.
@@ -52,7 +52,7 @@ class Expectation(Struct, frozen=True, kw_only=True):
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """The rulings on all candidates, and what they are based on."""
+    """The rulings on all candidates, and the facts on which they are based."""
 
     rulings: dict[int, Ruling] = field(default_factory=dict)
     """The rulings by candidate. Until `new_is` is known, only untestable candidates have one."""

@@ -29,7 +29,7 @@ _SHORT = {"g": Say.GOOD, "b": Say.BAD, "s": Say.SKIP, "r": Say.RETRY, "q": Say.Q
 
 
 class Said(Struct, frozen=True):
-    """One line of a person: a word, and what follows it."""
+    """One line of a person: a word, and the text after it."""
 
     word: Say
     rest: str = ""
@@ -80,5 +80,5 @@ def observation_of(said: Said, *, run: Observation | None) -> Observation | None
 
 
 def prompt(words: Sequence[str]) -> str:
-    """Return the words that may be said: `good, bad, skip, retry, back, shell or quit`."""
+    """Return the words that a person may type: `good, bad, skip, retry, back, shell or quit`."""
     return f"{', '.join(words[:-1])} or {words[-1]}"

@@ -188,7 +188,7 @@ def _statements(source: bytes) -> Iterator[tuple[int, int, str]]:
 
 
 def _joined(tokens: list[tokenize.TokenInfo]) -> str:
-    """Return the text of the tokens, with one blank wherever there is any space between two of them."""
+    """Return the text of the tokens, with one blank for any space between two of them."""
     text, end = "", tokens[0].start
     for token in tokens:
         text += token.string if token.start == end else f" {token.string}"

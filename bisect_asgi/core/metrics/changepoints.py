@@ -51,7 +51,7 @@ from bisect_asgi.core.metrics.stats import deviations, mad, rank_sum, relative
 from bisect_asgi.core.records import Struct, replace
 
 FEWEST = 5
-"""The least number of candidates that a creep goes through."""
+"""The least number of candidates of a creep."""
 
 _LAPLACE = 0.627
 """The unit of distances, in standard deviations. In this unit, each level that is fitted to normal noise
@@ -65,13 +65,13 @@ _ENOUGH = 10
 """The least number of candidates at which the differences of neighbors are a lower bound of the noise."""
 
 _CROWDED = 4
-"""If one candidate in so many has a step, or more do, the steps may be a creep."""
+"""If at least one candidate in this number has a step, the steps may be a creep."""
 
 _ROUGH = 0.1
 """The least part of a creep that a step on it must have, because no real creep is an exact line."""
 
 _FAR = 2.0
-"""A lone candidate is so many times as far from the others' level as any of them, and as their noise."""
+"""A lone candidate is this many times as far from the others' level as any of them, and as their noise."""
 
 _BY_CHANCE = 0.01
 """The rate at which one of several equal candidates may look different from the others by chance."""

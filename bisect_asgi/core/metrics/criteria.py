@@ -83,7 +83,7 @@ class Criteria(Struct, frozen=True, kw_only=True):
     match: str | None = None
     """A regular expression. A run is bad if its output matches; any other failure is a different one."""
     also: tuple[Signature, ...] = ()
-    """Failures that are bad although the bad end fails otherwise; see `core.chains`."""
+    """Failures that are bad although the bad end fails differently; see `core.chains`."""
     threshold: Threshold | None = None
     """The threshold of a metric that a good run does not cross."""
     threshold_search: ThresholdSearch | None = None

@@ -4,12 +4,12 @@ Comparing the samples of two ends
 ---------------------------------
 **When to compare.** The ends are sampled in turns, and compared after 5, 8, 12, … samples each, half as many
 again every time. The more often one compares, the more often one finds a difference by chance. So all
-comparisons share one error, `ALPHA` = 1%. Five samples against five without an overlap have
-p = 2/252 = 0.0079, the least that is possible with five. This must suffice, because it is what a clear step
-shows at once. The remaining 0.0021 are shared equally by the nine other comparisons. By the union bound, the
-sum holds for every metric, whatever its distribution. In simulations all comparisons together err in 0.93%
-of searches, so better thresholds could save little. Spending more of the rest on the earlier comparisons
-saves one run in ten for a step of two standard deviations, and costs one in five for a step of a half.
+comparisons share one error, `ALPHA` = 1%. Five samples against five without an overlap have p = 2/252 =
+0.0079, the least that is possible with five. This must suffice, because it is what a clear step shows at
+once. The remaining 0.0021 are shared equally by the nine other comparisons. By the union bound, the sum holds
+for every metric, whatever its distribution. In simulations all comparisons together err in 0.93% of searches,
+so better thresholds could save little. Spending more of the rest on the earlier comparisons would save one
+run in ten for a step of two standard deviations. It would cost one in five for a step of a half.
 
 **Ranks and medians** are compared, not means: times have long tails, memory comes in pages, and one run in
 twenty is disturbed by housekeeping of the machine. None of this moves a median much.
@@ -30,7 +30,7 @@ from bisect_asgi.core.records import Struct
 _T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
 
 MOST_EXACT = 60
-"""The number of values in both samples up to which the rank test is exact. It takes 30 ms for so many."""
+"""The number of values in both samples up to which the rank test is exact. With this many it takes 30 ms."""
 
 _Z = NormalDist().inv_cdf(0.975)
 

@@ -90,7 +90,7 @@ def data_warnings(
 
     Args:
         samples: the samples by candidate label, in the order in which they were taken.
-        reference: the samples of the reference, in that order.
+        reference: the samples of the baseline, in that order.
         other_load: the number of cores that other programs used, for each run.
     """
     growing = _growing({label: values for label, values in samples.items() if len(values) >= LOOKS[0]})

@@ -105,9 +105,9 @@ class HistoryKind(StrEnum):
     """The part of the history away from the boundary that is run."""
 
     AUTO = "auto"
-    """As much as takes as long as the search took."""
+    """As much of the history as can be run in the time that the search took."""
     ALL = "all"
-    """All of it, before anything is said."""
+    """The whole history, before the result is reported."""
     NONE = "none"
     TIME = "time"
 
@@ -185,7 +185,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     probe_path: str = ""
     """As the user gave it; empty for a command alone."""
     over: str = RELEASES
-    """The axis: what varies."""
+    """The axis."""
     dependency: str = ""
     """The package whose releases are the candidates, if that is another one than `project`."""
     pinned: SpecifierSet = SpecifierSet()

@@ -38,11 +38,11 @@ def read_duration(
     """Return a time in seconds: a number, or a text such as `30`, `30 s`, `2m` or `1 min 30 s`.
 
     Args:
-        said: what the user wrote.
-        option: the option or the variable that it stands in.
-        form: what may stand there, for the hint.
+        said: the text or number that the user wrote.
+        option: the name of the option or the variable.
+        form: the values that are allowed, for the hint.
         least: the shortest time; None: any above 0.
-        counted: words that may stand behind a number that is no time, such as `runs`.
+        counted: words that make a number something other than a time, such as `runs`.
 
     Raises:
         UsageError: it is no time, or out of range.

@@ -32,7 +32,7 @@ class AxisTraits:
     is_option: ClassVar[bool] = True
     """`--over` takes its name."""
     holds_package: ClassVar[bool] = False
-    """The package stays within what PACKAGE or the probe requires of it."""
+    """The package stays within the versions that PACKAGE or the probe requires."""
     has_repository: ClassVar[bool] = False
     """`--repo` says where the candidates are."""
     replaces: ClassVar[str | None] = None

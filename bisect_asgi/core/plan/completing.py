@@ -56,7 +56,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     """The words that may replace the last word."""
 
     values: tuple[tuple[str, str], ...] = ()
-    """Words, each with what it means, or ""."""
+    """Words, each with its meaning, or ""."""
     paths: Paths = ""
     """The paths that the shell should offer, besides the values."""
 

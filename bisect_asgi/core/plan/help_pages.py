@@ -30,7 +30,7 @@ class HelpPage(Struct, frozen=True, kw_only=True):
     """Paragraphs, the first one a summary."""
     panels: tuple[HelpPanel, ...]
     examples: tuple[tuple[str, str], ...] = ()
-    """Command lines, each with what it does."""
+    """Command lines, each with its description."""
 
     @property
     def names_width(self) -> int:

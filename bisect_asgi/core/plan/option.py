@@ -80,7 +80,7 @@ class Section(StrEnum):
 
 
 class Option(Struct, frozen=True):
-    """One option: what it is for, and where it may stand. Its field gives it `name` and `kind`."""
+    """One option: its purpose, and the places where it is allowed. Its field gives it `name` and `kind`."""
 
     section: Section
     help: str

@@ -112,7 +112,7 @@ def worst_across(codes: Sequence[ExitCode]) -> ExitCode:
 
 
 class Agreement(StrEnum):
-    """Whether what was found agrees with what a probe claims."""
+    """Whether the result agrees with the probe's claim."""
 
     AGREES = "agrees"
     DISAGREES = "disagrees"

@@ -74,7 +74,7 @@ class Ranking(Struct, frozen=True, kw_only=True):
 
     targets: tuple[TargetPython, ...]
     close: int
-    """So many of them score nearly as much as the best."""
+    """The number of them that score nearly as much as the best."""
     scores: tuple[_Score, ...]
 
     @property

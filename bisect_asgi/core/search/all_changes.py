@@ -28,7 +28,7 @@ class AllBoundaries(Struct, frozen=True, kw_only=True):
 
     changes: tuple[Boundary, ...]
     shortest: int
-    """Any state that lasted for at least so many testable candidates has been seen."""
+    """Any state that lasted for at least this number of testable candidates has been seen."""
 
 
 State = Open | Boundary | NoBoundary | AllBoundaries

@@ -92,7 +92,7 @@ _NONE: Mapping[int, Verdict] = MappingProxyType({})
 GALLOP_FACTOR = 4
 FINEST_STRETCH = 16
 SLOW = 5
-"""A candidate that takes so many times as long as another is slow beside it."""
+"""A candidate that takes this many times as long as another counts as slow compared with it."""
 
 
 class Open(Struct, frozen=True, kw_only=True):
@@ -217,7 +217,7 @@ class Bisection(VerdictMap):
         return True
 
     def _inside(self, low: int, high: int) -> tuple[int, int]:
-        """Return the part of a bracket that is narrowed: not what lies behind a SKIP that leans to a side."""
+        """Return the part of a bracket that is narrowed: nothing beyond a SKIP that leans to a side."""
         inside = [(key, side) for key, side in self._leaning.items() if low < key < high]
         old = (key for key, side in inside if side is Verdict.OLD)
         new = (key for key, side in inside if side is Verdict.NEW)
@@ -310,7 +310,7 @@ class Bisection(VerdictMap):
         yield from self._halved(line)
 
     def _halved(self, line: Sequence[int]) -> Iterator[int]:
-        """The middle of what lies beyond the last SKIP of `line`; where nothing does, of its long gaps."""
+        """The middle of the candidates beyond the last SKIP of `line`; without any, that of its long gaps."""
         known = [place for place, key in enumerate(line) if key in self._verdicts]
         if known and known[-1] + 1 < len(line):
             yield line[(known[-1] + 1 + len(line)) // 2]
@@ -321,7 +321,7 @@ class Bisection(VerdictMap):
                 yield middle
 
     def _narrow(self, low: int, high: int, limit: int, pending: Collection[int]) -> tuple[int, ...]:
-        """Choose up to `limit` places between `low`, what is in flight, and `high`."""
+        """Choose up to `limit` places between `low`, the candidates in flight, and `high`."""
         if limit < 1:
             return ()
         flying = [key for key in pending if low < key < high]

@@ -23,9 +23,9 @@ each of them leads to a different wrong boundary. So the bound is multiplied by 
 candidates that were run (a union bound). Each of the two cases gets half of the error that the confidence
 allows.
 
-*What that gives.* Summed exactly over all ways in which a bisection of 16 to 200 candidates may go, at most
-0.8% of searches end unanimous and wrong, at the worst rate (about one half). Without the halves it would be
-1.4%, which leaves too little for the searches that do not end unanimous. After a bisection, six runs are
+*What that gives.* At the worst rate (about one half), at most 0.8% of searches end unanimous and wrong. This
+is an exact sum over all ways in which a bisection of 16 to 200 candidates may go. Without the halves it would
+be 1.4%, which leaves too little for the searches that do not end unanimous. After a bisection, six runs are
 wanted.
 
 *No more than that.* Every run that was made already counts. The runs at the boundary are in m. All runs on
@@ -235,7 +235,7 @@ def wanted_runs(
 def _chances(
     tallies: Mapping[int, Tally], low: int, high: int, more_low: int, more_high: int
 ) -> tuple[float, float]:
-    """The bounds for a wrong `low` and for a wrong `high`, after so many more runs of them."""
+    """The bounds for a wrong `low` and for a wrong `high`, after these numbers of further runs."""
     below = [tally.runs for key, tally in tallies.items() if key <= low and tally.runs]
     above = [tally.runs for key, tally in tallies.items() if key >= high and tally.runs]
     at_low, at_high = tallies.get(low, Tally()).runs, tallies.get(high, Tally()).runs

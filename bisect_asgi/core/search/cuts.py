@@ -172,7 +172,7 @@ class _Cutter(Struct):
 
 
 def _by_price(gap: Sequence[int], seconds: Seconds) -> list[list[int]]:
-    """The positions of each price, or, where there are many prices, of each quarter of a doubling."""
+    """The positions of each price or, if there are many prices, of each quarter of a doubling."""
     prices: dict[float, list[int]] = {}
     for at, key in enumerate(gap, start=1):
         prices.setdefault(seconds(key), []).append(at)
@@ -185,7 +185,7 @@ def _by_price(gap: Sequence[int], seconds: Seconds) -> list[list[int]]:
 
 
 def closeness(share: float) -> float:
-    """1 where a cut is even, less by the Kullback-Leibler divergence where not (in bits); at least 0."""
+    """1 for an even cut, and less by the Kullback-Leibler divergence (in bits) for others; at least 0."""
     return max(0.0, 2 + math.log2(share * (1 - share)) / 2) if 0 < share < 1 else 0.0
 
 

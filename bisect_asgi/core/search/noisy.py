@@ -157,7 +157,7 @@ class NoisySearch:
         return sorted({self._nearest(key) for key in points}.difference(taken))
 
     def _best(self, outlooks: Sequence[tuple[float, InformationGain]], keys: Sequence[int]) -> int:
-        """The one that likely tells the most per second; on a tie the one nearest to the middle."""
+        """The candidate that probably tells the most per second; on a tie, the one nearest to the middle."""
         middle = (self._testable[0] + self._testable[-1]) / 2
 
         def worth(key: int) -> tuple[float, float]:

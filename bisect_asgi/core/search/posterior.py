@@ -213,7 +213,7 @@ class _Sums:
         self._above = list(accumulate((w * x for w, x in zip(weights, old, strict=True)), initial=0.0))
 
     def at(self, index: int, share: float) -> float:
-        """The mean over all places, if a run is made where `share` of stretch `index` lies at or below."""
+        """The mean over all places, for a run with the fraction `share` of stretch `index` at or below it."""
         inside = share * self._new[index] + (1 - share) * self._old[index]
         above = self._above[-1] - self._above[index + 1]
         return self._below[index] + self._weights[index] * inside + above
@@ -242,7 +242,7 @@ class InformationGain:
         return entropy(self._rates.at(index, share)) - self._entropies.at(index, share)
 
     def _cut(self, key: int) -> tuple[int, float]:
-        """The stretch that a run of `key` cuts, and the share of it that is not above `key`."""
+        """The stretch that a run of `key` divides, and the fraction of it that is not above `key`."""
         index = max(bisect_left(self._edges, key) - 1, 0)
         # The oldest candidate is an edge, and with runs of its own the first stretch has no places.
         places = self._edges[index + 1] - self._edges[index]
@@ -259,7 +259,7 @@ class InformationGain:
                 yield from testable[max(right - 1, 0) : right + 1]
 
     def _best_share(self, index: int) -> float:
-        """The share of a stretch at which the mutual information is the greatest."""
+        """The fraction of a stretch at which the mutual information is the greatest."""
         old, new = self._old[index], self._new[index]
         slope = self._weights[index] * (new - old)
         if abs(slope) < 1e-12:
@@ -270,7 +270,7 @@ class InformationGain:
         return min(max((wanted - self._rates.at(index, 0.0)) / slope, 0.0), 1.0)
 
     def foresee(self, key: int, *, both: bool) -> Iterator[tuple[float, InformationGain]]:
-        """What runs may tell after a run of `key`, and that result's probability; the likelier's, or both."""
+        """The gain after a run of `key`, with its outcome's probability; of the likelier outcome, or both."""
         fails = self.expected_rate(key)
         results = [(fails, Tally(failed=1)), (1 - fails, Tally(passed=1))]
         if not both:

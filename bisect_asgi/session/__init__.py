@@ -169,7 +169,7 @@ def _explain(result: SearchResult, plan: Plan, stages: Stages, explained: set[Bo
 
 
 def _find_culprit(result: SearchResult, plan: Plan, stages: Stages) -> None:
-    """Find the culprit of the change that was found, what changed in it, and in which commits."""
+    """Find the culprit of the change, the differences of its releases, and the commits."""
     show(result, stages.services, stages.emit)
     if Stretch.CAUSE in _stretches(plan):
         stages.emit(events.StretchStarted(stretch=Stretch.CAUSE))

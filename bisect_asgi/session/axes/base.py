@@ -71,7 +71,7 @@ class Axis(AxisTraits, ABC):
     has_held: ClassVar[bool] = True
     """Held requirements are the same in all environments."""
     is_explained: ClassVar[bool] = True
-    """The culprit can be found: what varies is which versions are installed."""
+    """The culprit can be found, because the installed versions vary."""
     varies_everything: ClassVar[bool] = False
     """All packages may differ between two candidates, for several reasons: the search for culprits goes on
     after the first one, and a search in one package holds all others."""
@@ -217,7 +217,7 @@ def outside_the_limit(*groups: Sequence[Release]) -> tuple[ExcludeNewerPackage, 
 
 
 def newest_upload(pinned: Sequence[Release]) -> datetime | None:
-    """When the newest of the pinned releases could be installed with what it needs."""
+    """When the newest of the pinned releases could be installed with its dependencies."""
     moments = [release.uploaded for release in pinned if release.uploaded]
     return max(moments) + AS_OF_RELEASE_GRACE if moments else None
 

@@ -144,7 +144,7 @@ def _placed(expectation: Expectation, last: int) -> Expectation:
 
 
 def _choose(plan: Plan, services: Services, ends: Ends) -> InterpreterChoice:
-    """The interpreter that suits the package's releases that may serve, and what they need at the ends."""
+    """The interpreter that suits the possible releases of the package, and their dependencies at the ends."""
     kept = package_releases(plan, services.index)
     span = ReleaseRange(releases=kept, good=len(kept) - 1)
     return choose_interpreter(plan, services, span, ends=ends)

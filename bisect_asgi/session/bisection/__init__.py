@@ -152,7 +152,7 @@ class Search:
 
     @property
     def leaning(self) -> Mapping[int, Verdict]:
-        """The candidates that fail otherwise than the bad end, with the side that a search puts them on."""
+        """The candidates that fail differently from the bad end, each with its side in the search."""
         judgement = self.judgement()
         if self._leaning[0] is not judgement:
             is_any = any(ruling.fails_differently for ruling in judgement.rulings.values())
@@ -183,7 +183,7 @@ class Search:
         return replace(threshold, unit=threshold.unit or unit_of(runs, threshold.metric)).bound
 
     def judgement(self) -> Judgement:
-        """Return what the observations of candidates mean so far; those of yanked releases do not count."""
+        """Return the judgement of the observations so far; those of yanked releases do not count."""
         judgement = self.engine.judgement()
         if not self._has_yanked:
             return judgement
@@ -320,7 +320,7 @@ def _prebuilder(services: Services, emit: Emit) -> Prebuilder | None:
 
 
 def announce(space: SearchSpace, emit: Emit) -> None:
-    """Emit what was found out before the first trial."""
+    """Emit the facts that are known before the first trial."""
     if space.choice:
         emit(events.InterpreterChosen(interpreter=space.choice.interpreter, reason=space.choice.reason))
     for note in space.notes:

@@ -74,7 +74,7 @@ class SearchResult(Struct, frozen=True, kw_only=True):
 
 
 def run_search(search: Search) -> SearchResult:
-    """Find what changed, look at the rest of the history, and return the answer."""
+    """Find the change, look at the rest of the history, and return the result."""
     result = look(find(search))
     emit_sure(result)
     return result

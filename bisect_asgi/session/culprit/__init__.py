@@ -31,7 +31,7 @@ from bisect_asgi.session.culprit.drill import DrillTarget
 from bisect_asgi.session.culprit.mixing import BoundarySides, Mixes, Mixing
 
 _DEEPEST = 6
-"""So many boundaries within each other are explained."""
+"""The greatest depth of boundaries within each other that are explained."""
 
 
 def explain(result: SearchResult, stages: Stages) -> tuple[DrillTarget, ...]:

@@ -34,7 +34,7 @@ from bisect_asgi.session.bisection.stages import Stages
 _NAMING_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 """Files of a repository that name the distribution."""
 _DEEPEST = 6
-"""So many merges within each other are searched."""
+"""The greatest depth of merges within each other that are searched."""
 
 
 class DrillTarget(Struct, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ from bisect_asgi.session.axes.base import Axis, SearchSpace
 from bisect_asgi.session.bisection import Search, listed
 
 _FEW = 3
-"""Up to so many distributions are moved one by one from the start."""
+"""Up to this number, distributions are moved one by one from the start."""
 _MIXES = 5
 """The approximate number of mixes that decide a culprit, among which the allowed error is divided."""
 _MOST_RUNS = 40
@@ -47,7 +47,7 @@ _MOST_RUNS = 40
 
 
 class BoundarySides(Struct, frozen=True, kw_only=True):
-    """Two environments with different verdicts, and what was observed in each."""
+    """Two environments with different verdicts, and the observations in each."""
 
     package: str | None
     """The package that varies along the axis; None: everything may differ."""
@@ -173,7 +173,7 @@ class Mixing:
         return replace(self._boundary, new=new, known=(self._boundary.known[0], trial))
 
     def known(self, mix: Mix) -> Trial | None:
-        """Return what was observed of a mix, or None if it was not run."""
+        """Return the observations of a mix, or None if it was not run."""
         key = self._counted(mix)
         return None if key is None else self._engine.known(key)
 
@@ -236,7 +236,7 @@ class Mixing:
         ]
 
     def _drawn(self, mix: Mix) -> Mix:
-        """Return what was installed with a mix beyond it, or instead of it; empty while that is not known."""
+        """Return the distributions installed beyond a mix, or instead of it; empty while unknown."""
         environment = self._engine.environments.get(self._keys.get((mix, False), -1))
         return pulled_in(self.old, self.new, mix, environment.distributions) if environment else frozenset()
 

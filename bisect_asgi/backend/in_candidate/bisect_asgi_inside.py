@@ -7,7 +7,7 @@ writes into the report directory:
     stacks-PID.txt      empty until the tool asks for the stacks of a process that hangs
     exception-PID.json  the uncaught exception: type, message, frames
     peak-PID.txt        the peak memory of a process that ended regularly, in bytes
-    imported-PID.txt    the files of the imported modules, unless Python could write their byte-code
+    imported-PID.txt    the files of the imported modules, as long as the environment lacks byte-code
 
 Slow imports are inside functions, because many probes take little longer than the start of Python.
 """

@@ -84,15 +84,15 @@ def in_base_unit(value: object) -> float:
 
 
 class ReadTimeout(TimeoutError):
-    """No response came within the limit, as httpx names it."""
+    """No response came within the limit; the class has httpx's name."""
 
 
 class RemoteProtocolError(Exception):
-    """The server closed the connection, or what it sent is no response, as httpx names it."""
+    """The server closed the connection, or sent no valid response; the class has httpx's name."""
 
 
 class Answer:
-    """A response with httpx's names; its headers are read in any case."""
+    """A response with httpx's attributes; upper and lower case in the names of headers do not matter."""
 
     def __init__(self, response: http.client.HTTPResponse, content: bytes) -> None:
         self.status_code = response.status
@@ -115,7 +115,7 @@ class Answer:
 
 
 class HTTPStatusError(Exception):
-    """The status is that of an error, as httpx names it."""
+    """The status is that of an error; the class has httpx's name."""
 
 
 def decoded(content: bytes, encoding: str) -> bytes:
@@ -123,7 +123,7 @@ def decoded(content: bytes, encoding: str) -> bytes:
 
 
 class Client:
-    """What probes use of `httpx.Client`: requests over connections that are kept, one for each thread."""
+    """Those parts of `httpx.Client` that probes use: requests over one persistent connection for each thread."""
 
     def __init__(self, address: "tuple[str, int]") -> None:
         self._address = address
@@ -197,7 +197,7 @@ def body_of(content: "bytes | str | None", data: "Mapping[str, Any] | None", val
 
 
 class AsyncClient:
-    """The same for `async def probe`: each request is made in a thread of its own."""
+    """The same client for `async def probe`: each request is made in a thread of its own."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -269,7 +269,7 @@ class Server(Handle):
 
 
 class Slope:
-    """The slope of the least squares line, for 1000 of x, and the half width of its 95% interval."""
+    """Return the slope of the least squares line, per 1000 of x, and the half width of its 95% interval."""
 
     def __init__(self, x: "Sequence[float]", y: "Sequence[float]") -> None:
         middle, level = statistics.mean(x), statistics.mean(y)
@@ -315,7 +315,7 @@ def proportional(pid: int) -> int:
 
 
 def run_served() -> "dict[str, float]":
-    """Serve the app, call the probe, and return its metrics; raise what fails."""
+    """Serve the app, call the probe, and return its metrics; raise an error if one of these fails."""
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "server.log")
         request = {"file": os.path.abspath(APP), "name": APP_NAME, "options": UVICORN}
@@ -352,7 +352,7 @@ def returned_metrics(returned: "Any", measured: "dict[str, float]") -> "dict[str
 
 
 def run_program() -> "dict[str, float]":
-    """Run the script or the command, and return its metrics; raise what fails."""
+    """Run the script or the command, and return its metrics; raise an error if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "metrics.json")
         command = ["/bin/sh", "-c", COMMAND] if COMMAND else [sys.executable, PROBE]
@@ -397,7 +397,7 @@ def give_up(process: "subprocess.Popen[bytes]", server: "Server | None") -> None
 
 
 def stacks_of(server: "Server | None") -> str:
-    """Return where the server is, unless it does not answer."""
+    """Return the server's stacks, or a text if it does not answer."""
     try:
         return server.stacks() if server is not None and not server._asking.locked() else ""
     except (OSError, ValueError):
@@ -432,7 +432,7 @@ def decisive(measured: "dict[str, float]", wall_s: float) -> "tuple[int, float |
 
 
 def failed(error: Exception) -> int:
-    """Return the exit code for a failure: bad if it is one that the search took for it."""
+    """Return the exit code for a failure: bad if it is one that the search counted as bad."""
     kind = error.kind if isinstance(error, NotReady) else type(error).__name__
     if not isinstance(error, NotReady):
         traceback.print_exc(file=sys.stdout)

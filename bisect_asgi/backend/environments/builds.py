@@ -290,7 +290,7 @@ class _Bench:
         self.commit = commit
         self.made = folder / "made"
         self.folder = folder
-        """Where it is, and what is built."""
+        """The directory of the checkout, and of what is built from it."""
         self._repositories = repositories
         self._token = token
 

@@ -43,7 +43,7 @@ class File(Struct, frozen=True, array_like=True):
     """A file as it was built."""
 
     digest: str
-    """Of the content, as RECORD has it; or the target of a symbolic link."""
+    """The digest of the content, in the form of RECORD; or the target of a symbolic link."""
     size: int
     mode: int
     modified_ns: int

@@ -70,7 +70,7 @@ class Wheel(Struct, frozen=True, kw_only=True):
     """A wheel that was built and is kept."""
 
     folder: str = ""
-    """Where it is; a cache may be moved, so that is not kept."""
+    """The path of the wheel; it is not stored, because the cache may be moved."""
     file: str
     digest: str
     """SHA-256 of the file."""

@@ -49,7 +49,7 @@ class RemoteResult(Struct, frozen=True, kw_only=True):
     learnt: Learnt
     """The records of the environment in the worker's store."""
     reference: Learnt | None
-    """The same about the reference's."""
+    """The same about the environment of the baseline."""
     declared: Mapping[str, Declared]
     """What each distribution of the environment declares."""
 

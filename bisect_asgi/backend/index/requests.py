@@ -36,7 +36,7 @@ ACCEPT = ", ".join(
         "text/html;q=0.01",
     ]
 )
-"""What mousebender reads, without importing it."""
+"""The content types that mousebender reads, listed here to avoid importing it."""
 T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 5

@@ -37,7 +37,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of all answers. What a page may load, it says itself; the address with the token is told to nobody."""
+"""The headers of all answers, which keep the address with its token secret; a page lists what it may load."""
 
 
 def app_of(pages: Pages, token: str) -> Starlette:

@@ -26,7 +26,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     ignored: tuple[int, ...] = ()
     """The codes of answers for which the next index is asked."""
     found_in: str = ""
-    """Where its credentials were found, for people."""
+    """The place where its credentials were found, for messages."""
 
 
 class Indexes(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Indexes(Struct, frozen=True, kw_only=True):
     has_keyring: bool = False
     """Whether credentials were looked for in the keyring as well."""
     offline: bool = False
-    """Whether nothing is asked: what is cached has to do."""
+    """Whether no index may be asked, so that only cached pages count."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

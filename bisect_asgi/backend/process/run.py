@@ -54,7 +54,7 @@ class Run(Struct, frozen=True, kw_only=True):
     other_load: float | None = None
     """Processor cores that other programs kept busy meanwhile; None if the system does not say."""
     processes: int = 0
-    """Of a helper, how many there were at the last sample."""
+    """The number of a helper's processes at the last sample."""
 
 
 class _Tail(Struct):

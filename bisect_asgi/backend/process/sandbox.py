@@ -43,7 +43,7 @@ _HOME_SECRETS = (
     *(".local/share/uv/credentials", ".local/share/python_keyring", ".local/share/keyrings"),
 )
 _CACHE_SECRETS = ("store.db*", "index", "uv*", "answers", "logs", "repositories")
-"""Of the tool's cache: what other probes showed, and addresses with credentials in them."""
+"""Parts of the tool's cache with the results of other probes, or with addresses that contain credentials."""
 _SOCKETS = ("/run/docker.sock", "/run/podman", "/run/containerd", "/run/dbus/system_bus_socket")
 _NAMING = (
     *("NETRC", "UV_CONFIG_FILE", "UV_CREDENTIALS_DIR", "PIP_CONFIG_FILE"),
@@ -86,7 +86,7 @@ class Sandbox:
         self._token = CancelToken()
         self._found: Future[Found] | None = None
         self._is_kept = False
-        """Whether what was found was found by another command."""
+        """Whether the level is from the test of another command."""
 
     def close(self) -> None:
         """End a trial that is still going on, with what it has made."""

@@ -35,7 +35,7 @@ _LOCK = "lock"
 _LEFT_OUT = re.compile(r"(?i)USERNAME|PASSWORD|TOKEN|SECRET|KEYRING|NETRC|^XDG_")
 _POLL_S = 0.01
 _KEPT_CHARS = 2**20
-"""Of the standard error, from its end."""
+"""The number of characters that are kept from the end of the standard error."""
 # The supervisor gives a command one stream for both outputs, and no input, so a shell redirects two of them.
 _SHELL = 'exec "$@" <"$0/stdin" >"$0/stdout"'
 

@@ -75,7 +75,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     building: Building = field(default_factory=Building)
     """The settings for building source distributions and commits."""
     builders: Executor | None = None
-    """Where environments are built ahead; None if that is of no use."""
+    """The executor that builds environments ahead; None if that is of no use."""
     decider: Decider | None = None
     """Decides in place of the probe's exit code, or None."""
     undone: set[str] = field(default_factory=set)
@@ -95,7 +95,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             self.sandbox.begin()
 
     def _note(self, probe: Probe) -> None:
-        """Tell the store that the probe was run."""
+        """Record in the store that the probe was run."""
         if self._noted.is_first(digest := codec.digest(probe)):
             self.store.note_probe(digest)
 

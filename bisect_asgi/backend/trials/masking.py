@@ -16,7 +16,7 @@ _SECRET_NAME = re.compile(
     r"pass|secret|token|credential|(?:^|_)(?:key|auth|pwd)(?:_|$)|apikey", re.IGNORECASE
 )
 _SHORTEST_SECRET = 4
-"""Of a shorter one, most texts have parts by chance."""
+"""Shorter secrets are not masked, because their parts occur by chance in most texts."""
 
 
 def secrets_of(request: TrialRequest, known: Iterable[str]) -> tuple[str, ...]:

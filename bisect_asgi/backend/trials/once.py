@@ -1,4 +1,4 @@
-"""What is done once, whichever thread comes first."""
+"""Do something only once, in whichever thread comes first."""
 
 from __future__ import annotations
 

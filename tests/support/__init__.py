@@ -1,1 +1,1 @@
-"""What tests share: values, a package index, a repository and fakes."""
+"""Support that tests share: values, a package index, a repository and fakes."""

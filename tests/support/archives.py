@@ -60,7 +60,7 @@ def normalised(name: str) -> str:
 
 
 def stem(name: str, version: str) -> str:
-    """What the file names begin with: `my_demo-1.0`."""
+    """The beginning of the file names: `my_demo-1.0`."""
     return f"{normalised(name).replace('-', '_')}-{version}"
 
 

@@ -43,7 +43,7 @@ class Opened:
 
     @property
     def loaded(self) -> list[str]:
-        """What was asked for beside the page itself."""
+        """The requests that the page made, without the one for the page itself."""
         return [url for url in self.asked[1:] if not url.startswith("data:")]
 
     def unfold(self) -> None:
@@ -51,7 +51,7 @@ class Opened:
         self.page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
 
     def violations(self, *, rules: Sequence[str] = ()) -> list[str]:
-        """What axe-core finds, by all rules or by these: a line for each element, with its rule."""
+        """Return axe-core's findings, by all rules or by these: a line for each element, with its rule."""
         from axe_playwright_python.sync_playwright import Axe
 
         asked = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": TAGS}

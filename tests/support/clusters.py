@@ -63,7 +63,7 @@ class HandMade:
 
     @property
     def place(self) -> str:
-        """What `--executor` is given."""
+        """The value for `--executor`."""
         return self.address.replace("tcp://", "dask://")
 
     def cache(self, host: str) -> Path:

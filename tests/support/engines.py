@@ -93,7 +93,7 @@ def never(_: Judgement) -> bool:
 
 
 def trial(request: TrialRequest, observation: Observation) -> Trial:
-    """What a trial returns: the same observation as often as it was asked for."""
+    """Return the result of a trial: the same observation as often as it was requested."""
     return Trial(key=request.key, label=request.label, observations=(observation,) * request.runs)
 
 

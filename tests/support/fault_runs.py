@@ -1,4 +1,4 @@
-"""How a command may be started, and disturbed, so that something is wrong with that."""
+"""Start a command in a faulty way, or disturb it while it runs."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _signaled_early(shell: Shell, command: Sequence[str], number: signal.Signals
 
 
 def _has_begun(process: subprocess.Popen[str]) -> bool:
-    """Tell whether it handles SIGTERM, as Python by itself does not, or has ended."""
+    """Return whether it handles SIGTERM, which Python by itself does not, or has ended."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     caught = int(next((line.split()[1] for line in lines if line.startswith("SigCgt")), "0"), 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1) or process.poll() is not None

@@ -1,4 +1,4 @@
-"""What may be wrong on a machine before a command is run there; it is right again afterwards."""
+"""Put a machine into a faulty state before a command is run there, and undo that afterwards."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def times(factor: float, *, first: int = 23, noise: float = NOISE) -> Shows:
 
 
 def right(make: Callable[[int], NoisyWorld], at: tuple[int, int], **fields: object) -> int:
-    """How many of ten boundaries are the true one."""
+    """Return how many of ten boundaries are the true one."""
     found = 0
     for seed in SEEDS:
         made_up = make(seed)

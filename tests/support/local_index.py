@@ -73,9 +73,9 @@ class Answer:
     cut_at: int | None = None
     """After so many bytes of the body the connection is closed, although the length says more."""
     stalls: bool = False
-    """Whether nothing comes after those bytes, until the index stops or the client goes."""
+    """Whether the index sends nothing after those bytes, until it stops or the client disconnects."""
     drips_s: float = 0.0
-    """How long each byte takes, if the body comes byte by byte."""
+    """The time for each byte, if the body is sent byte by byte."""
 
 
 class LocalIndex:
@@ -95,7 +95,7 @@ class LocalIndex:
         self.tls = tls
         self.credentials = credentials
         self.connections = 0
-        """How many have been accepted."""
+        """The number of accepted connections."""
         self.requests: list[Request] = []
         """All seen so far, the failed and unanswered ones too."""
         self.style: Literal["json", "html"] = "json"
@@ -104,7 +104,7 @@ class LocalIndex:
         self.down = False
         """Whether connections are closed without an answer, once the request has been read."""
         self.faults: dict[str, Callable[[Answer], Answer]] = {}
-        """What becomes of the answer to a request whose path ends so."""
+        """The changes to the answers to requests, by the end of their path."""
         self._projects: dict[str, dict[str, PublishedFile]] = {}
         self._failures: list[int] = []
         self._server: _Server | None = None

@@ -25,7 +25,7 @@ class LocalRepository:
         self.git("init", "--quiet", "--initial-branch", "main")
 
     def git(self, *arguments: str) -> str:
-        """What git answers, without the line's end."""
+        """Return the output of git, without the end of its line."""
         person = {
             f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }

@@ -1,4 +1,4 @@
-"""What a first command, or bench, finds out about this machine: once, and known in the caches of all."""
+"""Find out once what a first command or bench learns about this machine, and copy it into all caches."""
 
 from __future__ import annotations
 

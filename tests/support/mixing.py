@@ -105,7 +105,7 @@ class Bench:
         return Trial(key=request.key, label=request.label, observations=tuple(seen), environment=environment)
 
     def taken(self, request: TrialRequest) -> frozenset[str]:
-        """What of a mix is as on the new side; everything else has to be as on the old one."""
+        """The parts of a mix that are from the new side; all others have to be from the old one."""
         old, new = self.boundary.old.versions, self.boundary.new.versions
         found = {each.name: each.version for each in self.made_up.resolve(request.spec)}
         taken = frozenset(name for name in new if found.get(name) == new[name] != old.get(name))

@@ -22,7 +22,7 @@ KINDS = {
     "s": (ReleaseState.UNTESTABLE, "skip"),
     ".": (ReleaseState.NOT_RUN, ""),
 }
-"""What a letter of `drawn_report` means: capitals are inferred."""
+"""The meaning of each letter of `drawn_report`: capitals are inferred."""
 
 
 def drawn_report(states: str, *, samples: dict[int, tuple[float, ...]] | None = None) -> Report:

@@ -61,6 +61,6 @@ def observe(probe: Probe, environment: Environment, runs: Path, output: Output |
 
 
 def told(observation: Observation) -> object:
-    """What the probe printed as JSON."""
+    """Return the JSON that the probe printed."""
     assert observation.outcome is Outcome.PASSED, observation.output_tail
     return json.loads(observation.output_tail)

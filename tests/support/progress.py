@@ -210,5 +210,5 @@ class Screen:
 
     @property
     def status(self) -> list[str]:
-        """What stands below the finished trials right now."""
+        """Return the lines that are now below the finished trials."""
         return [line.plain for line in self.sink.status(self.width)]

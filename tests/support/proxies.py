@@ -28,7 +28,7 @@ class LocalProxy:
     def __init__(self, *, credentials: tuple[str, str] | None = None) -> None:
         self.credentials = credentials
         self.asked: list[str] = []
-        """What it was asked for: an address, or `host:port` of a tunnel; the refused ones too."""
+        """The requests, also refused ones: an address, or `host:port` of a tunnel."""
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="local-proxy")
 
@@ -144,7 +144,7 @@ class LocalSocks:
     def __init__(self, *, credentials: tuple[str, str]) -> None:
         self.credentials = credentials
         self.asked: list[str] = []
-        """What it was asked for, as `host:port`."""
+        """The requested addresses, as `host:port`."""
         self._server = _SocksServer(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="local-socks")
 

@@ -33,7 +33,7 @@ from support.builders import release, target
 
 
 def never(*asked: object) -> Any:
-    """What a test is sure not to need."""
+    """A service that the test must not use: it fails if it is called."""
     raise AssertionError(f"it was asked for: {asked}")
 
 
@@ -260,7 +260,7 @@ class MadeUpIndex(FakeIndex):
         return self._metadata(project, interpreter)
 
     def declared(self, built: BuiltEnvironment) -> dict[str, Declared]:
-        """What each distribution of an environment declares."""
+        """Return the declarations of each distribution of an environment."""
         return {each.name: Declared(requires=self.requires[str(each)]) for each in built.distributions}
 
     def _rules(self, spec: EnvironmentSpec, chosen: Installed) -> list[Requirement]:

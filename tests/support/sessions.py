@@ -35,7 +35,7 @@ from support.builders import (
 from support.services import FakeIndex, FakeInterpreters, FakeTrials, fake_services
 
 Behaviour = Callable[[Version, int], Observation]
-"""What the probe shows on a release, in its first, second, … run."""
+"""The observations of a release, in its first, second, … run."""
 
 
 AS_OF_RELEASE = DependencyPolicy()
@@ -83,7 +83,7 @@ class FakeWorld:
     def services(
         self, run_trial: RunTrial | None = None, releases_of: Callable[[str], Sequence[Release]] | None = None
     ) -> Services:
-        """What a session needs of it; a test may put in something else."""
+        """The services for a session; a test may replace them."""
         return fake_services(
             index=FakeIndex(releases_of or (lambda project: self.releases if project == "fastapi" else ())),
             interpreters=FakeInterpreters(*self.interpreters, downloadable=self.downloadable),

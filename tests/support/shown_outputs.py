@@ -172,7 +172,7 @@ STARLETTE = Move(name="starlette", old="0.14.2", new="0.15.0")
 
 
 def leak() -> Report:
-    """What `make bisect` found on a machine of two cores."""
+    """Return the run that `make bisect` made on a machine with two cores."""
     combined = search(
         [release(label) for label in (*ENDS, WITH_IT, WITHOUT)],
         {ENDS[0]: "+" * 4, ENDS[1]: "-" * 4, WITH_IT: "+" * 11, WITHOUT: "-" * 11},
@@ -460,7 +460,7 @@ def probe_row(
 
 
 def because(package: str, low: str, high: str, *moved: Move, required: str = "") -> Explained:
-    """That these distributions are the culprit; none: the package itself is."""
+    """Return the explanation that these distributions are the culprit; without any, the package itself is."""
     own = Move(name=package, old=low, new=high)
     return Explained(
         package=package,
@@ -567,7 +567,7 @@ def live() -> str:
 
 
 def address() -> str:
-    """Where a running command serves its report."""
+    """Return the line with the address at which a running command serves its report."""
     place, out = "http://127.0.0.1:43121/3q2-7wLk0c9mJr5Xn1vQeA/", StringIO()
     serving = patch("bisect_asgi.backend.live.serving", lambda _: nullcontext(place))
     with redirect_stderr(out), serving, live_pages._served(Mock()):
@@ -588,4 +588,4 @@ SHOWN: Mapping[tuple[str, str], Callable[[], str]] = {
     ("commands", ""): live,
     ("reports", "bisect-asgi --probe leak.py --live"): address,
 }
-"""What the code prints of each run that a page shows, by the page and the beginning of the command there."""
+"""The code's output for each run that a page shows, by the page and the beginning of the command there."""

@@ -11,7 +11,7 @@ from bisect_asgi.core.model import Boundary, Outcome, Step, Trial
 from support.builders import ASSERTION, RELEASE_WORDS, passed, run_started
 
 BEGAN_S = 1000.0
-"""What the clock showed: it counts from anywhere."""
+"""The reading of the clock at the start, which may be any number."""
 
 
 VERSIONS = tuple(f"1.{minor}" for minor in range(10))

@@ -1,4 +1,4 @@
-"""What is asked of uv in tests."""
+"""Requests to uv in tests."""
 
 from __future__ import annotations
 

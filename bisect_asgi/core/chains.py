@@ -34,9 +34,10 @@ def leaning(known: hints.Circumstances, judgement: Judgement) -> dict[int, Verdi
 def to_count(
     known: hints.Circumstances, state: State, judgement: Judgement, *, is_chain: bool
 ) -> tuple[Signature, ...]:
-    """Return the failures that are bad as well: those in the gap of a boundary, if it has no others.
+    """Return the failures that are bad as well: the different ones in the gaps of boundaries.
 
-    With `is_chain`, those on the bad side of the newest boundary are included.
+    With `is_chain`, those on the bad side of the newest boundary are included. A failure whose cause is the
+    environment is never included.
     """
     if judgement.is_flaky:
         return ()
@@ -68,7 +69,7 @@ def _bad_side(judgement: Judgement, found: Boundary) -> list[int]:
 
 
 def _different(known: hints.Circumstances, judgement: Judgement, keys: Iterable[int]) -> list[int]:
-    """Return those of `keys` that fail otherwise than the bad end, for no cause in their environments."""
+    """Return those of `keys` that fail differently from the bad end, unless their environments explain it."""
     rulings = judgement.rulings
     return [
         key

@@ -120,8 +120,8 @@ def waiting_share(cores: int, trials: Sequence[Trial]) -> float:
 def trials_abreast(cores: int, trials: Sequence[Trial]) -> int:
     """Return how many trials to run in parallel, at least `cores`, by how long the last ones waited.
 
-    If trials wait for environments, it is twice the number of cores, and not more, because each build also
-    computes and the downloads will be cached soon. If the probe itself waits, it is the number that keeps the
+    If trials wait for environments, it is at most twice the number of cores, because each build also computes
+    and the downloads will be cached soon. If the probe itself waits, it is the number that keeps the
     processors busy.
     """
     share = waiting_share(cores, trials)

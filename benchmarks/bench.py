@@ -1,4 +1,4 @@
-"""Measure this tool beside what one would use instead, and write the tables into benchmarks/README.md.
+"""Measure this tool and its alternatives, and write the tables into benchmarks/README.md.
 
     python benchmarks/bench.py [--quick] [--repetitions N] [--work NAME]… [--contender NAME]… [--index NAME]…
     python benchmarks/bench.py --goals [--repetitions N]
@@ -102,7 +102,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _bench(scratch: Path, names: Sequence[str]) -> Bench:
-    """Make room, and find out what the contenders are told."""
+    """Make the directories, and collect the data for the contenders."""
     scratch = scratch.absolute()
     scratch.mkdir(parents=True, exist_ok=True)
     kept = scratch / f"results-{time.strftime('%Y%m%dT%H%M%S')}.jsonl"
@@ -123,7 +123,7 @@ def _bench(scratch: Path, names: Sequence[str]) -> Bench:
 
 
 def _python(folder: Path) -> str:
-    """The interpreter that all contenders use; uv gets it where the machine has none."""
+    """Return the interpreter that all contenders use; if the machine has none, uv installs it."""
     try:
         return interpreters.find(PYTHON, folder).interpreter.path
     except UsageError:
@@ -133,7 +133,7 @@ def _python(folder: Path) -> str:
 
 @contextmanager
 def _opened(bench: Bench, arguments: argparse.Namespace) -> Iterator[dict[str, Index]]:
-    """The indexes that were asked for; the mirror has fetched everything before anything is measured."""
+    """Yield the chosen indexes; the mirror has fetched everything before anything is measured."""
     overhead.install(bench.tool.parent.parent)
     for name in arguments.contender:
         _install(bench, CONTENDERS[name])

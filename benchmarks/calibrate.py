@@ -80,7 +80,7 @@ class World:
 
 @dataclass(slots=True)
 class Trials:
-    """What one search has seen of a world, and at what cost."""
+    """The runs that one search has made in a world, and their cost."""
 
     world: World
     tallies: dict[int, Tally] = field(default_factory=dict)
@@ -106,7 +106,7 @@ is saved is the beginning. Where they do not, the runs after the search are thos
 """
 
 Answer = int | None
-"""The first new candidate that can be tested; None: no answer was given."""
+"""The first new candidate that is testable; None if there was no answer."""
 
 
 def verdicts(trials: Trials) -> dict[int, Verdict]:
@@ -312,7 +312,7 @@ def interval(value: Score) -> str:
 
 
 def goals(grid: Mapping[Cell, Mapping[str, Score]]) -> Iterator[str]:
-    """Hold the numbers against what was promised."""
+    """Yield the promised numbers next to the simulated ones."""
     yield "\n#### Goals\n"
     ours, theirs = (merged([by[name] for by in grid.values()]) for name in (OURS, RIVAL_99))
     low = {cell: by[OURS] for cell, by in grid.items() if by[OURS].share < 0.985}

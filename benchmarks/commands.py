@@ -203,7 +203,7 @@ sh {trial} "$1"
 
 
 def version_bisect(name: str, place: Place) -> list[str]:
-    """It cannot be told a range: what is older or newer is answered without a run."""
+    """It has no option for a range, so a script answers for older and newer releases without a run."""
     work, path = WORKS[name], place.folder / "asked.sh"
     script = shlex.quote(str(trial(place, work, UV_TRIAL)))
     path.write_text(ASKED.format(oldest=work.oldest, newest=work.newest, trial=script))
@@ -216,7 +216,7 @@ def version_bisect(name: str, place: Place) -> list[str]:
 
 
 def told(pattern: str) -> Callable[[str, Place, str], Said]:
-    """Read the first new release, or its commit, out of what was printed."""
+    """Return the first new release, or its commit, from the output."""
 
     def read(_: str, place: Place, output: str) -> Said:
         runs = Path(place.environ["BENCH_RUNS"]).read_text().split()

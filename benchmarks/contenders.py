@@ -36,7 +36,7 @@ class Contender:
     is_slow: bool = False
     """It is run once."""
     boundary: str = ""
-    """The line on its standard error that shows the boundary, if it does more after that; empty: its end."""
+    """The line of standard error that shows the boundary; empty if the command ends with it."""
     remembers: bool = False
     """The same command once more is worth a row."""
     works: tuple[str, ...] = tuple(WORKS)

@@ -38,7 +38,7 @@ class Index:
     name: str
     environ: Mapping[str, str]
     counts_at: str = ""
-    """Where it says what it has sent; empty: it does not."""
+    """The address where it reports the bytes that it sent; empty if there is none."""
 
     def counts(self) -> dict[str, int] | None:
         """Requests answered, bytes sent, and how often the mirror had to ask the real index."""
@@ -49,7 +49,7 @@ class Index:
 
 
 def real() -> Index:
-    """The index that is configured here; pip is told of the same addresses as uv is."""
+    """Return the index that is configured here; pip gets the same addresses as uv."""
     *others, default = configured_indexes().urls
     environ = {
         "PIP_INDEX_URL": default,
@@ -63,7 +63,7 @@ def real() -> Index:
 
 @contextmanager
 def mirror(folder: Path, delay_s: float) -> Iterator[Index]:
-    """A mirror that keeps what it has in a directory, running as long as this lasts."""
+    """Run a mirror that keeps its pages and files in a directory, as long as the context is open."""
     server = _server(folder / "server")
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -97,7 +97,7 @@ def mirror(folder: Path, delay_s: float) -> Iterator[Index]:
 
 
 def _server(folder: Path) -> Path:
-    """Install what serves the mirror, out of the way of the project's own environment."""
+    """Install the mirror's server into a directory of its own, outside of the project's environment."""
     if not folder.exists():
         install = [binary(), "pip", "install", "--quiet", "--python", sys.executable]
         subprocess.run([*install, "--target", str(folder), *_SERVER], check=True)

@@ -111,7 +111,7 @@ def _place(bench: Bench, index: Index, name: str, contender: str, state: str, re
 
 
 def _probe(folder: Path, name: str, state: str, repetition: int) -> Path:
-    """The probe's file; that of a run that is made again is as it was."""
+    """Return the probe's file; when a run is repeated, the file is unchanged."""
     source = SERVED[name].read_text() if name in SERVED else WORKS[name].probe
     number = 2 * repetition + (state != COLD)
     path = folder / f"{name}_probe.py"  # a probe with the name of its package would import itself

@@ -35,7 +35,7 @@ FILE_FOR = "max-age=365000000, immutable, public"
 
 @dataclass
 class Source:
-    """The other index, and the directory in which what it sent is kept."""
+    """The other index, and the directory that keeps its files and pages."""
 
     urls: Sequence[str]
     folder: Path
@@ -96,7 +96,7 @@ class Source:
         return metadata_of(wheel) if wheel else None
 
     async def _url(self, key: str) -> str | None:
-        """Where a file came from; the pages that were fetched before this process say it, too."""
+        """Return the address of a file, also if its page was fetched before this process started."""
         if key not in self._files:
             for path in (self.folder / "pages").glob("*.json"):
                 await self.page(path.stem)

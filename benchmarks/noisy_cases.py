@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def search(name: str, case: Case) -> Search:
-    """Search once, and print what came out of it."""
+    """Search once, and print the result."""
     plan = read_plan(Options(probe=str(PROBES / f"{name}.py"), fresh=True, culprit=False))
     seen: list[Event] = []
     begun = time.monotonic()

@@ -55,7 +55,7 @@ class Spent:
 
 
 def of_a_trial(command: Spent, remembering: Spent) -> float:
-    """What is the tool's own in each trial, beside what a command that makes no trial takes."""
+    """Return the tool's own time for each trial, without that of a command that makes no trial."""
     return (command.own - remembering.own) / command.trials if command.trials else 0.0
 
 
@@ -153,7 +153,7 @@ def _profile(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def by_package(profile: str) -> dict[str, float]:
-    """The milliseconds of each package in what `-X importtime` writes."""
+    """Return the milliseconds of each package in the output of `-X importtime`."""
     found: dict[str, float] = {}
     for line in profile.splitlines():
         if match := re.fullmatch(r"import time: +(\d+) \| +\d+ \| *(\S+)", line):

@@ -155,7 +155,7 @@ def received_bytes() -> int:
 
 
 def disk_bytes(folder: Path) -> int:
-    """What a directory takes, each file once however often it is linked."""
+    """Return the bytes of a directory, counting hard-linked files once."""
     seen: dict[tuple[int, int], int] = {}
     for root, folders, files in os.walk(folder):
         for name in (*folders, *files):

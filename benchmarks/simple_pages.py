@@ -60,7 +60,7 @@ def as_json(project: str, files: Sequence[File]) -> bytes:
 
 
 def as_html(project: str, files: Sequence[File]) -> bytes:
-    """The page as PEP 503 has it, with what came later as attributes."""
+    """Return the page in the form of PEP 503, with later additions as attributes."""
     links = "\n".join(_link(file) for file in files)
     return (
         f"<!DOCTYPE html><html><head><title>{project}</title></head><body>\n{links}\n</body></html>".encode()
@@ -88,7 +88,7 @@ def metadata_of(wheel: bytes) -> bytes:
 
 
 def part(wanted: str, size: int) -> tuple[int, int] | None:
-    """The first and last byte that a `Range` header asks for; None: all of it."""
+    """Return the first and last byte that a `Range` header asks for; None for the whole file."""
     match = _RANGE.match(wanted)
     if not match or match[1] == match[2] == "":
         return None

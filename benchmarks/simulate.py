@@ -1,4 +1,4 @@
-"""Simulate searches with the package's own search, and write what they take into benchmarks/README.md.
+"""Simulate searches with the package's own search, and write their times into benchmarks/README.md.
 
     python benchmarks/simulate.py [--quick]
 

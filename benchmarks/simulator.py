@@ -56,7 +56,7 @@ class Way:
     ahead: int = 0
     """How many environments are built at once beside the trials."""
     prices: bool = False
-    """The search knows what each candidate's trial takes."""
+    """The search knows the seconds of each candidate's trial."""
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ class Simulation:
         return self.world.probe[key] + (0.0 if key in self.built else self.world.build[key])
 
     def cancel(self, search: Bisection) -> None:
-        """Drop what does not matter any more."""
+        """Drop the trials and builds that no longer matter."""
         for key in [key for key in self.trials if not search.is_relevant(key)]:
             del self.trials[key]
             self.result.cancelled += 1
@@ -129,7 +129,7 @@ class Simulation:
             self.result.in_vain += 1
 
     def start(self, keys: Iterable[int]) -> None:
-        """Begin trials, with what was built ahead for them."""
+        """Begin trials, with the environments that were built ahead for them."""
         for key in keys:
             probe = self.world.segments(self.world.probe[key])
             if key in self.built:
@@ -143,7 +143,7 @@ class Simulation:
             self.result.runs += 1
 
     def build_ahead(self) -> None:
-        """Fill the places for builds with what may be asked next."""
+        """Fill the places for builds with the candidates that may be run next."""
         free = self.way.ahead - len(self.builds)
         if free < 1:
             return
@@ -181,7 +181,7 @@ class Simulation:
 
 
 def speeds(trials: Mapping[int, Task], builds: Mapping[int, Task], cores: float) -> list[tuple[Task, float]]:
-    """How many of its seconds each task does in one: the trials share the cores, builds what they leave."""
+    """Return each task's progress per second: trials share the cores, builds get the cores that are left."""
     found: list[tuple[Task, float]] = []
     left = cores
     for tasks in (trials.values(), builds.values()):

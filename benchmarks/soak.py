@@ -84,7 +84,7 @@ class Kind(NamedTuple):
 
 
 class Round:
-    """One search in a directory of its own, and what it should come to."""
+    """A search in a directory of its own, and its expected result."""
 
     def __init__(self, index: LocalIndex, folder: Path, kind: Kind) -> None:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The tables of `bench.py`: every number in them comes out of the results, and what falls short is said."""
+"""Write the tables of `bench.py`: every number is from the results, and missed goals are listed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INDEX = {REAL: "the index as configured here", MIRROR: "the mirror"}
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Something promised, and what came out."""
+    """A promised number, and the measured one."""
 
     promise: str
     measured: str
@@ -67,7 +67,7 @@ _COMPLETION = 9
 
 
 def goals(results: Sequence[Result], others: Mapping[str, Mapping[str, Any]]) -> Iterator[Goal]:
-    """Hold the numbers against what was promised; what was not measured is left out."""
+    """Compare the numbers with the promised ones; numbers that were not measured are left out."""
     for share in SHARES:
         times = ratio(
             results, share.index, share.work, share.state, LOOP, OURS, to_boundary=share.to_boundary
@@ -111,7 +111,7 @@ def goals(results: Sequence[Result], others: Mapping[str, Mapping[str, Any]]) ->
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The most that ours may take of what the loop takes."""
+    """The largest allowed ratio of our time to the loop's."""
 
     index: str
     state: str
@@ -241,14 +241,14 @@ def _numbers(row: Row) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes as people say them."""
+    """Return bytes as text with a suitable unit."""
     if count < 100_000:
         return f"{count / 1000:.0f} kB"
     return f"{count / 1e6:.1f} MB" if count < 1e8 else f"{count / 1e6:.0f} MB"
 
 
 def _imports(taken: Mapping[str, float]) -> Iterator[str]:
-    """What a remembered answer imports, by package, beside what that may take."""
+    """Yield the table of the import times of a cached result, by package, next to their limits."""
     if not taken:
         return
     yield "\n#### What a remembered answer imports\n"
@@ -264,7 +264,7 @@ def _imports(taken: Mapping[str, float]) -> Iterator[str]:
 
 
 def _served(results: Sequence[Result]) -> Iterator[str]:
-    """The probes that only this tool can run: the app is served, or what it answers is a measurement."""
+    """The probes that only this tool can run: their app is served, or they measure a metric."""
     told = {key: row for key, row in rows(results).items() if key[1] in SERVED}
     if not told:
         return

@@ -1,4 +1,4 @@
-"""What the contenders of `bench.py` have to find, and what is true of it.
+"""Define the work of the contenders of `bench.py`, with the true answers.
 
 All contenders get the same data: the package, both ends, the held requirements, the interpreter, and the time
 limit of a run. For the served probes, the releases on both sides of each change are in `repeat_probes.py`.
@@ -130,7 +130,7 @@ SERVED: Mapping[str, Path] = {
 
 
 def turns(sides: Mapping[str, str]) -> set[tuple[str, str]]:
-    """The neighbouring releases, of those that were run by hand, whose verdicts differ."""
+    """The neighboring releases with different verdicts, among those that were run by hand."""
     return {(a, b) for (a, before), (b, after) in pairwise(sides.items()) if before != after}
 
 
@@ -140,5 +140,5 @@ def is_right(name: str, found: tuple[str, str]) -> bool:
 
 
 def numbered(probe: str, repetition: int) -> str:
-    """The probe as another file, so that what is remembered of the one before does not count."""
+    """Return the probe as another file, for which nothing is cached."""
     return f"{probe}\n# repetition {repetition}\n"

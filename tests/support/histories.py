@@ -65,7 +65,7 @@ def all_ends(truth: Truth, *, workers: int, gallop: bool) -> set[State]:
 
 
 def longest_run(truth: Truth, *wanted: Verdict) -> int:
-    """How many neighbours in `truth` at most are all among `wanted`."""
+    """Return the largest number of neighbors in `truth` that are all among `wanted`."""
     return max(
         (sum(1 for _ in run) for is_in, run in groupby(truth, wanted.__contains__) if is_in), default=0
     )

@@ -1,4 +1,4 @@
-"""Made-up behaviours of sets of packages, and investigations of them."""
+"""Made-up behaviors of sets of packages, and investigations of them."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def apart(names: Mix, package: str | None = None, **kinds: Mix) -> Suspects:
 
 
 def behaviours(count: int) -> list[World]:
-    """All monotone behaviours of `count` distributions whose sides differ."""
+    """All monotone behaviors of `count` distributions whose sides differ."""
     names = frozenset(NAMES[:count])
     mixes = subsets(names)
     every = chain.from_iterable(

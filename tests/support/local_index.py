@@ -81,7 +81,7 @@ class Answer:
 class LocalIndex:
     """A package index at `url`, served from a thread between `with` and its end.
 
-    Publishing a file name again replaces the file. Names need not be normalised. All files are listed at
+    Publishing a file name again replaces the file. Names need not be normalized. All files are listed at
     `flat_url` as well.
 
     Args:
@@ -270,7 +270,7 @@ class LocalIndex:
         return request.headers.get("authorization") == f"Basic {known}"
 
     def _page(self, rest: str, known_etag: str | None) -> Answer:
-        """The page of a project, or of all; as the public one does, it redirects to the normalised name."""
+        """Return the page of a project, or of all; redirect to the normalized name, as PyPI does."""
         name = normalised(rest.rstrip("/"))
         if name and name not in self._projects:
             return Answer(404)

@@ -146,6 +146,6 @@ def read_record(dist_info: Path) -> dict[str, str] | None:
 
 
 def _dist_infos(source: Path) -> dict[str, str]:
-    """Map the normalised name of each project to the name of its directory of metadata."""
+    """Map the normalized name of each project to the name of its directory of metadata."""
     names = (entry.name for entry in os.scandir(source) if entry.name.endswith(".dist-info"))
     return {canonicalize_name(name.partition("-")[0]): name for name in names}

@@ -50,7 +50,7 @@ def _show(*, json: bool) -> None:
         )
         show_json(codec.to_json(document).decode())
         return
-    print(f"folder        {places.root}")
+    print(f"directory     {places.root}")
     print(
         f"environments  {len(sizes)}, {size(total)} of at most {size(limit_bytes())} "
         "(files shared with uv's cache count in full)"

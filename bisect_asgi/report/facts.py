@@ -13,6 +13,7 @@ from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.metrics.criteria import RATIO, Threshold
 from bisect_asgi.core.model import Excluded, NamedBoundary, SandboxLevel
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.releases.selection import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.tally import Rate
 from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report import metrics
@@ -197,8 +198,12 @@ def fix_lines(report: Report) -> Iterator[str]:
 
 
 def excluded_by_reason(excluded: Iterable[Excluded]) -> dict[str, list[str]]:
-    """Return the versions of excluded releases by the reason, in the order in which reasons first occur."""
+    """Return the versions of excluded releases by the reason, in the order in which reasons first occur.
+
+    Those outside the range are not among them: the user chose it and needs no reason.
+    """
     reasons: dict[str, list[str]] = {}
     for out in excluded:
-        reasons.setdefault(out.reason, []).append(out.version)
+        if not out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS)):
+            reasons.setdefault(out.reason, []).append(out.version)
     return reasons

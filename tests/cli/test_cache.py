@@ -25,7 +25,7 @@ def test_the_cache_is_shown_and_cleared(shell: Shell) -> None:
     kept = sorted(path.name for path in shell.cache.glob("*")) if shell.cache.exists() else []
     after = shell.run("cache").stdout.splitlines()
 
-    assert before[0] == f"folder        {shell.cache}"
+    assert before[0] == f"directory     {shell.cache}"
     assert before[1].startswith("environments  2, ")
     assert before[2].startswith("store         4 observations, ")
     assert before[3] == "logs          1"

@@ -10,7 +10,6 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bisect_asgi.core.model import SandboxLevel
-from bisect_asgi.core.releases.selection import BEYOND_THE_ENDS, OUTSIDE
 from bisect_asgi.core.text import duration, listing, plural
 from bisect_asgi.report import metrics
 from bisect_asgi.report.by_hand import by_hand
@@ -175,9 +174,7 @@ def _sandbox(report: Report) -> str:
 
 
 def _excluded(report: Report) -> Iterator[RenderableType]:
-    # Omit releases outside the range: the user chose it and needs no reason.
-    inside = [out for out in report.excluded if not out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS))]
-    reasons = excluded_by_reason(inside)
+    reasons = excluded_by_reason(report.excluded)
     if reasons:
         yield ""
         yield Text("Excluded", style="bold")

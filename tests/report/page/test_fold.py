@@ -191,3 +191,13 @@ def test_the_table_of_excluded_releases_counts_the_reasons_that_it_omits(
     assert excluded.rows[11] == ("12.1 and 12.2", "reason 12")
     assert excluded.rows[-1] == last
     assert len(excluded.rows) == min(reasons, 13)
+
+
+def test_a_release_outside_the_range_needs_no_reason() -> None:
+    reasons = ["not in `--releases >=1`", "outside `--good` and `--bad`", "requires Python >=3.9, not 3.8"]
+    excluded = tuple(
+        Excluded(version=f"0.{place}", uploaded=None, reason=reason) for place, reason in enumerate(reasons)
+    )
+    table = page_of(replace(fold(REGRESSION), excluded=excluded)).excluded
+    assert table is not None
+    assert table.rows == (("0.2", reasons[2]),)

@@ -175,7 +175,7 @@ def leak() -> Report:
     """Return the run that `make bisect` made on a machine with two cores."""
     combined = search(
         [release(label) for label in (*ENDS, WITH_IT, WITHOUT)],
-        {ENDS[0]: "+" * 4, ENDS[1]: "-" * 4, WITH_IT: "+" * 11, WITHOUT: "-" * 11},
+        {ENDS[0]: "+" * 4, ENDS[1]: "-" * 4, WITH_IT: "+" * 7, WITHOUT: "-" * 7},
         said={"project": "fastapi", "over": "mixes", "axis": MIX_WORDS},
     )
     of_starlette = search(
@@ -214,14 +214,19 @@ def leak() -> Report:
     )
     log = search(
         [release(label, DAYS.get(label, "")) for label in FASTAPI],
-        dict.fromkeys(("0.65.2", "0.67.0", "0.68.1", "0.85.1", "0.89.0", "0.95.1", "0.112.0"), "+")
-        | {"0.124.4": "+", "0.68.2": "++++", "0.85.0": "+++"}
-        | {"0.69.0": "----", "0.84.0": "---"}
-        | dict.fromkeys(("0.72.0", "0.75.0", "0.81.0", "0.83.0"), "-"),
+        dict.fromkeys(("0.65.2", "0.67.0", "0.68.1", "0.85.1", "0.95.1", "0.103.2", "0.112.0"), "+")
+        | {"0.124.4": "+", "0.68.2": "+" * 6, "0.85.0": "+" * 6}
+        | {"0.69.0": "-" * 6, "0.84.0": "-" * 6}
+        | dict.fromkeys(("0.72.0", "0.74.1", "0.75.0", "0.79.0", "0.82.0"), "-"),
         changes=[("0.68.2", "0.69.0"), ("0.84.0", "0.85.0")],
-        values={"0.68.2": (0.617, 0.895, 0.7, 0.738), "0.69.0": (27.1, 30.0, 29.9, 29.7)},
+        values={
+            "0.68.2": (0.184, 0.301, 0.168, 0.203, 0.176, 0.18),
+            "0.69.0": (32.6, 32.2, 30.6, 30.8, 31.0, 31.31),
+            "0.84.0": (31.9, 31.0, 31.9, 31.6, 31.5, 32.3),
+            "0.85.0": (1.61, 1.34, 1.73, 1.61, 1.48, 1.8),
+        },
         shortest=61,
-        elapsed_s=11.0,
+        elapsed_s=106.0,
         said={
             "project": "fastapi",
             "requirement": "fastapi=={version}",

@@ -100,6 +100,7 @@ class _Interrupts:
             self._delays += 1
             self._delay()
         else:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             raise KeyboardInterrupt
 
     def _take_up(self, lost: sys.UnraisableHookArgs) -> None:
@@ -109,8 +110,9 @@ class _Interrupts:
             self._unraisable(lost)
 
     def _delay(self) -> None:
-        # Not a timer thread: the main thread may hold the lock that starting a thread needs.
-        signal.setitimer(signal.ITIMER_REAL, _DELAY_S)
+        # No timer thread: the main thread may hold the lock that starting a thread needs. The timer repeats:
+        # a signal that comes just before the main thread waits for a lock is seen only once another wakes it.
+        signal.setitimer(signal.ITIMER_REAL, _DELAY_S, _DELAY_S)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

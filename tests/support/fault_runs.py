@@ -190,17 +190,24 @@ def terminated_early(shell: Shell, command: Sequence[str]) -> Done:
 def _signaled_early(shell: Shell, command: Sequence[str], number: signal.Signals) -> Done:
     """Send a signal at each of many moments after the start; return the first run with a wrong end.
 
-    It waits until the command handles SIGTERM: before that, the signal kills it as any program, rightly.
+    It waits until the command handles SIGTERM: before that, the signal kills it as any program, rightly. The
+    probe hangs meanwhile, so that no command has ended before its moment.
     """
-    for moment in range(_MOMENTS):
-        process = shell.start(*command)
-        eventually(partial(_has_begun, process))
-        time.sleep(moment * _EARLY_S / _MOMENTS)
-        process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=PATIENCE_S)
-        done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
-        if process.returncode != 130 or "Traceback" in stderr:
-            break
+    probe = shell.folder / "leak.py"
+    kept = probe.read_bytes()
+    probe.write_text("import time\n\ntime.sleep(600)\n")
+    try:
+        for moment in range(_MOMENTS):
+            process = shell.start(*command)
+            eventually(partial(_has_begun, process))
+            time.sleep(moment * _EARLY_S / _MOMENTS)
+            process.send_signal(number)
+            stdout, stderr = process.communicate(timeout=PATIENCE_S)
+            done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+            if process.returncode != 130 or "Traceback" in stderr:
+                break
+    finally:
+        probe.write_bytes(kept)
     return done
 
 

@@ -136,7 +136,7 @@ def _elsewhere(search: Search, stages: Stages) -> Search | None:
 
 def _further(result: SearchResult, stages: Stages) -> SearchResult:
     """Return the result on a Python that has wheels for other releases, if nothing changes on this one."""
-    if not (result.answer.kind is ResultKind.NOT_REPRODUCED and result.search.space.whole):
+    if not (result.answer.kind is ResultKind.NOT_REPRODUCED and result.search.goes_on_elsewhere):
         return result
     from bisect_asgi.session.bisection.elsewhere import further
 

@@ -103,6 +103,16 @@ class Search:
         return next_pythons(whole, choice.target, others)
 
     @property
+    def goes_on_elsewhere(self) -> bool:
+        """Whether other Pythons are searched if nothing changes on this one.
+
+        If a named end is wrong, or runs differ, that is the result.
+        """
+        judgement = self.judgement()
+        is_clear = not judgement.is_flaky and not judgement.contradicts(self.space.expectation)
+        return is_clear and bool(self.further_pythons)
+
+    @property
     def is_settled(self) -> bool:
         """Whether differing runs of one candidate are explained by noise."""
         return self.engine.noise is not None

@@ -50,7 +50,7 @@ def search_and_confirm(search: Search, *, checks: SpotChecks = lambda _: ()) -> 
     told: Boundary | None = None
     while True:
         state = engine.search(replay, is_over=is_over, looks_ahead=True)
-        if isinstance(state, NoBoundary) and search.further_pythons:
+        if isinstance(state, NoBoundary) and search.goes_on_elsewhere:
             return state
         missing = search.confirmation.missing(state, search.judgement())
         if not missing or search.never_ran(search.judgement()) or engine.errors.keys() & missing.keys():

@@ -92,7 +92,7 @@ def further(result: SearchResult, services: Services, find: Callable[[Search], S
     Pythons. `find` runs a search.
     """
     search, choice = result.search, result.search.space.choice
-    if choice is None or not search.further_pythons:
+    if choice is None:
         return result
     told = [_on(choice.target, result.answer)]
     for target in search.further_pythons:

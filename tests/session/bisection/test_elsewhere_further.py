@@ -184,3 +184,16 @@ def test_a_dry_run_names_the_pythons_that_may_follow() -> None:
 
     assert dry_run(a_plan(), machine.services()).further_pythons == ("3.9.1", "3.8.1")
     assert dry_run(a_plan(python="/opt/python-3.12.1/bin/python"), machine.services()).further_pythons == ()
+
+
+def test_a_named_end_that_is_wrong_is_the_result_and_nothing_is_searched_elsewhere() -> None:
+    own = {1: (8,), 2: (8,), 3: (8,), 4: (8,), 5: (12,), 6: (12,), 7: (12,), 8: (8, 12)}
+    machine = Machine(lambda *_: passed(), [compiled(minor, *pythons) for minor, pythons in own.items()])
+
+    report = machine.report(a_plan(bad="0.8", confirm=CONFIRMED))
+
+    assert report.headline == "the bad end passes: `leak.py` succeeded on fastapi 0.8 (3 of 3 runs)"
+    assert report.interpreter is not None
+    # The end was tried there once; nothing was searched.
+    tried = {run: times for run, times in machine.runs_on.items() if run[0] != report.interpreter.short}
+    assert tried == {("3.9", "0.8"): 1, ("3.12", "0.8"): 1}

@@ -35,7 +35,10 @@ def with_yanked(search: Search, answer: Result, *, search_s: float) -> Result:
     outcomes = {chosen[key - len(search.labels)].label: rulings[key].outcome for key in keys}
     for key in keys:
         candidate = chosen[key - len(search.labels)]
-        text = _told(search, changes, candidate, rulings[key], outcomes)
+        text = f"{candidate.label}, yanked, "
+        text += _shown(search, changes, candidate.label, rulings[key], outcomes)
+        if candidate.yanked:  # at the end: it may be long, and a narrow screen cuts it
+            text += f" (yanked: {candidate.yanked})"
         if changes:
             search.emit(events.Note(text=text))
         elif rulings[key].outcome is _other(search):
@@ -88,28 +91,10 @@ def _run(
     return [key for key in keys if key in engine.observed]
 
 
-def _told(
-    search: Search,
-    changes: Sequence[Boundary],
-    candidate: Candidate,
-    ruling: Ruling,
-    outcomes: Mapping[str, Outcome],
-) -> str:
-    """Return the outcome of a yanked release as a clause; `outcomes` has all that were run, by version.
-
-    The reason why it was yanked comes last, because it may be long, and a narrow screen cuts it.
-    """
-    text = f"{candidate.label}, yanked, {_shown(search, changes, candidate, ruling, outcomes)}"
-    return f"{text} (yanked: {candidate.yanked})" if candidate.yanked else text
-
-
 def _shown(
-    search: Search,
-    changes: Sequence[Boundary],
-    candidate: Candidate,
-    ruling: Ruling,
-    outcomes: Mapping[str, Outcome],
+    search: Search, changes: Sequence[Boundary], label: str, ruling: Ruling, outcomes: Mapping[str, Outcome]
 ) -> str:
+    """Return the outcome of a yanked release as a clause; `outcomes` has all that were run, by version."""
     why = f": {ruling.signature.shown}" if ruling.signature else ""
     if ruling.outcome not in (Outcome.FAILED, Outcome.PASSED):
         return f"is untestable{why}"
@@ -118,12 +103,12 @@ def _shown(
     is_bad = ruling.outcome is Outcome.FAILED
     text = f"is {search.plan.term_new if is_bad else search.plan.term_old}"
     sides = _sides(search, changes)
-    is_inside = place_of(candidate.label, search.labels, sides) is Place.INSIDE
+    is_inside = place_of(label, search.labels, sides) is Place.INSIDE
     if not is_inside or ruling.outcome is not search.judgement().new_is:
         return text
     alike = [label for label, outcome in outcomes.items() if outcome is ruling.outcome]
     there = f": it {'broke' if is_bad else 'was fixed'} there"
-    return f"{text} as well{there if _is_oldest(candidate.label, alike, sides) else ''}"
+    return f"{text} as well{there if _is_oldest(label, alike, sides) else ''}"
 
 
 def _sides(search: Search, changes: Sequence[Boundary]) -> list[tuple[str, str]]:

@@ -322,6 +322,19 @@ def skip(reason: str) -> "NoReturn":
     raise Skip(reason)
 
 
+def readings(
+    drive: "Callable[[int], object]", memory: "Callable[[], int]", *, requests: int, warm_up: int, samples: int
+) -> "tuple[list[float], list[float]]":
+    """Return how many requests were sent before each reading of the memory, and the readings in bytes."""
+    drive(warm_up)
+    sent, read = [0.0], [float(memory())]
+    for _ in range(samples):
+        drive(requests // samples)
+        sent.append(sent[-1] + requests // samples)
+        read.append(float(memory()))
+    return sent, read
+
+
 class Handle:
     """The running server, as the driver reaches it from another process.
 

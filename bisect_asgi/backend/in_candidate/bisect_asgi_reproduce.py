@@ -33,6 +33,7 @@ from bisect_asgi.backend.in_candidate.bisect_asgi_client import (
     drive_load,
     end,
     load_probe,
+    readings,
     run_in_a_loop,
     start,
     wait_until_ready,
@@ -259,13 +260,7 @@ class Server(Handle):
     def growth(
         self, drive: "Callable[[int], object]", *, requests: int = 400, warm_up: int = 100, samples: int = 8
     ) -> "Slope":
-        drive(warm_up)
-        sent, memory = [0.0], [float(self.memory())]
-        for _ in range(samples):
-            drive(requests // samples)
-            sent.append(sent[-1] + requests // samples)
-            memory.append(float(self.memory()))
-        return Slope(sent, memory)
+        return Slope(*readings(drive, self.memory, requests=requests, warm_up=warm_up, samples=samples))
 
 
 class Slope:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from bisect_asgi.backend.in_candidate.bisect_asgi_client import Handle, Request
+from bisect_asgi.backend.in_candidate.bisect_asgi_client import Handle, Request, readings
 from bisect_asgi.backend.process.usage import memory_of
 from bisect_asgi.backend.served.clients import LoadResult
 from bisect_asgi.core.metrics import stats
@@ -79,13 +79,7 @@ class Server(Handle):
         `drive(n)` sends n requests. After `warm_up` requests, the memory is read `samples` + 1 times, at
         equal intervals during the next `requests` requests.
         """
-        drive(warm_up)
-        sent, memory = [0.0], [float(self.memory())]
-        for _ in range(samples):
-            drive(requests // samples)
-            sent.append(sent[-1] + requests // samples)
-            memory.append(float(self.memory()))
-        line = stats.slope(sent, memory)
+        line = stats.slope(*readings(drive, self.memory, requests=requests, warm_up=warm_up, samples=samples))
         return stats.Slope(value=line.value * 1000, plus_minus=line.plus_minus * 1000)
 
     def close(self) -> None:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bisect_asgi.core.events import Explained
 from bisect_asgi.core.model import Move, Outcome
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.affected import ReleaseState
+from bisect_asgi.core.releases.selection import is_version
 from bisect_asgi.report.document import Fix, Report
 from bisect_asgi.report.rows import Row, changed_before
 
@@ -47,7 +48,7 @@ def fixes(report: Report) -> tuple[Fix, ...]:
     if not axis.has_versions:
         return tuple(_of_sets(report))
     # `<` and `>=` compare versions: they cannot follow the order of uploads, or a label that is no version.
-    if report.plan.order != "version" or not all(_is_version(row.version) for row in report.rows):
+    if report.plan.order != "version" or not all(is_version(row.version) for row in report.rows):
         return tuple(_of_one_release(report))
     return (*_of_releases(report), *_of_dependencies(report))
 
@@ -102,15 +103,7 @@ def _below(report: Report, last: str, first: str) -> str:
 
 
 def _lies_between(version: str, low: Version, high: Version) -> bool:
-    return _is_version(version) and low < Version(version) < high and not Version(version).is_prerelease
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
+    return is_version(version) and low < Version(version) < high and not Version(version).is_prerelease
 
 
 def _of_dependencies(report: Report) -> Iterator[Fix]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import UsageError
@@ -13,7 +13,7 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.model import NamedBoundary, SandboxLevel
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.affected import ReleaseState, Status, affected, searched
-from bisect_asgi.core.releases.selection import BEYOND_THE_ENDS, OUTSIDE
+from bisect_asgi.core.releases.selection import BEYOND_THE_ENDS, OUTSIDE, is_version
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import named
 from bisect_asgi.report.fix import fixes
@@ -186,7 +186,7 @@ def _statuses(report: Report) -> list[Status]:
             version=row.version, state=row.how, is_bad=bad.get(row.verdict), is_candidate=row.yanked is None
         )
         for row in report.rows
-        if _is_version(row.version)
+        if is_version(row.version)
     ]
     listed = {status.version for status in found}
     found += [
@@ -196,17 +196,9 @@ def _statuses(report: Report) -> list[Status]:
             is_candidate=out.reason.startswith((OUTSIDE, BEYOND_THE_ENDS)),
         )
         for out in report.excluded
-        if out.version not in listed and _is_version(out.version)
+        if out.version not in listed and is_version(out.version)
     ]
     return sorted(found, key=lambda status: Version(status.version))
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _searched(statuses: Sequence[Status]) -> tuple[str, str] | None:

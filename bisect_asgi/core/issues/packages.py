@@ -10,8 +10,9 @@ from packaging.utils import canonicalize_name
 
 from bisect_asgi.core.issues.code import Program
 from bisect_asgi.core.issues.markdown import Document
-from bisect_asgi.core.issues.statements import Kind, is_version, statements_of
+from bisect_asgi.core.issues.statements import Kind, statements_of
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.releases.selection import is_version
 
 _INSTALL = re.compile(r"\b(?:pip3?|uv|poetry|pdm|pipenv)(?: pip)? (?:install|add)\b(?P<rest>[^\n`;&|]*)")
 _PIN = re.compile(r"(?<![\w/.-])(?P<name>[A-Za-z][\w.-]*?)(?:\[[\w,-]*\])?\s*==\s*(?P<version>\d[\w.!+]*)")

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator
 from enum import StrEnum
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.issues.markdown import Document, Paragraph
 from bisect_asgi.core.records import Struct
+from bisect_asgi.core.releases.selection import is_version
 
 _VERSION = re.compile(
     r"(?<![\w./@-])(?:v(?:ersion)?[ ]?)?(\d+(?:\.\d+)+(?:\.?(?:a|b|rc|post|dev)\d+)?)"
@@ -91,15 +91,6 @@ def statements_of(document: Document, names: Collection[str], *, default: str = 
         for sentence in _SENTENCE.split(paragraph.text):
             found += _of_sentence(sentence, names, default)
     return list(dict.fromkeys(found))
-
-
-def is_version(text: str) -> bool:
-    """Return whether a text is a version (PEP 440)."""
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _of_field(paragraph: Paragraph) -> Iterator[Statement]:

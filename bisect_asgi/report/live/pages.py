@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from bisect_asgi.core.records import replace
@@ -19,7 +20,7 @@ FIRST = ""
 _ENDED = "The command has ended. This page keeps what it shows, but cannot be loaded again."
 
 
-class LivePages:
+class LivePages(ABC):
     """The pages of a command; `clock` tells seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,8 +40,9 @@ class LivePages:
         """Return the part above the page, in HTML."""
         return html.render_strip(self._strip(name))
 
+    @abstractmethod
     def _strip(self, name: str) -> Strip:
-        raise NotImplementedError
+        """Return the progress of the page of this name."""
 
     def end(self, problem: str = "") -> None:
         """Take in that the command has ended, and the problem that has kept it from a result."""

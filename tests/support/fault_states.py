@@ -224,6 +224,8 @@ for name in [*os.listdir(folder), "junit.xml", "metrics.txt", "error-1.json", f"
     if not os.path.exists(path):
         os.mkfifo(path)
 """
+DIE = "os.kill(os.getpid(), 9)\n"
+DIE_ONCE = "if len(open(os.environ['DIARY']).readlines()) == 2:  # of the first run\n    " + DIE
 SPEAK = "print('\\x1b]0;owned\\x07 \\u202e \\x9b2J')\n"
 
 
@@ -245,6 +247,14 @@ def flooding_probe(shell: Shell) -> object:
 
 def piping_probe(shell: Shell) -> object:
     return _probe(shell, PROBE + PIPES)
+
+
+def killed_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + DIE)
+
+
+def once_killed_probe(shell: Shell) -> object:
+    return _probe(shell, PROBE + DIE_ONCE)
 
 
 def speaking_probe(shell: Shell) -> object:

@@ -84,6 +84,8 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """Keys of observations that this command has dropped: once, although candidates may share them."""
     _changed: Once = field(default_factory=Once)
     """The environments that a run of this command has changed."""
+    _killed: Once = field(default_factory=Once)
+    """The candidates of which this command does not count a killed run."""
     _noted: Once = field(default_factory=Once)
     """The probes that this command has told the store of."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -356,6 +358,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             secrets=self.secrets,
             decider=self.decider,
             changed=self._changed,
+            killed=self._killed,
         )
 
     def _hold_reference(self, task: Task, environment: Environment, held: ExitStack) -> Environment | None:

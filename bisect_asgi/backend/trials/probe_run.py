@@ -25,6 +25,7 @@ from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import is_alive, move, spending
 from bisect_asgi.backend.served.request import RESULT, UNREADABLE_METRIC, Driven, DriveRequest
 from bisect_asgi.backend.trials import junit, reports
+from bisect_asgi.backend.trials.killed import is_of_sigkill
 from bisect_asgi.backend.trials.reports import Reports
 from bisect_asgi.core import codec, metrics
 from bisect_asgi.core.cancel import CancelToken
@@ -65,10 +66,12 @@ def run_probe(
     sandbox: Sandbox,
     *,
     on_imported: Callable[[Iterable[str]], object] = tuple,
+    on_killed: Callable[[], object] = bool,
 ) -> Observation:
     """Run the probe once, in a working directory below `runs` that is removed afterwards.
 
     `on_imported` is called with the paths of the modules that the run has imported, as it reported them.
+    `on_killed` is called if something other than this tool has killed the run with SIGKILL.
 
     Raises:
         Unavailable: the probe could not be started or not be confined as asked, or the disk is full.
@@ -101,6 +104,8 @@ def run_probe(
             move(run.wall_s, to=Step.RUN)
         if not folder.is_dir():  # the run may have failed only because its directory was removed
             raise OSError(f"`{folder}` was removed while it ran")
+        if is_of_sigkill(run.exit_code, of_shell=probe.command is not None):
+            on_killed()
         seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
         if probe.command and not report.named("stacks-*.txt"):
             seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))

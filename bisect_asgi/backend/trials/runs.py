@@ -13,6 +13,7 @@ from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import spending
 from bisect_asgi.backend.trials.bench import Bench, open_bench
+from bisect_asgi.backend.trials.killed import Attempt, until_not_killed
 from bisect_asgi.backend.trials.masking import secrets_of, without_secrets
 from bisect_asgi.backend.trials.once import Once
 from bisect_asgi.backend.trials.probe_run import run_probe
@@ -30,7 +31,7 @@ from bisect_asgi.core.model import (
     Step,
     TrialRequest,
 )
-from bisect_asgi.core.records import Struct, replace
+from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.text import listing, masked, printable
 
 
@@ -39,7 +40,7 @@ class Held(Struct, frozen=True, kw_only=True):
 
     environment: Environment
     run: Callable[[Probe], Observation]
-    """Runs a probe there once, confined and supervised as ever."""
+    """Runs a probe there once, confined and supervised as ever; again if something else kills that run."""
     bench: Callable[[], AbstractContextManager[Bench]]
     """Opens a copy of it for a person."""
 
@@ -85,6 +86,10 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
     decider: Decider | None
     changed: Once
     """The environments that a run of this command has changed."""
+    killed: Once
+    """The candidates of which a run does not count because it was killed."""
+    rebuilt: Once = field(default_factory=Once)
+    """Whether this trial got a new environment because a killed run had changed that of its own."""
 
     def make(
         self,
@@ -134,12 +139,16 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
             yield take_sample(run, environment, reference, place=request.known_runs + place)
 
     def _run_once(self, task: Task, where: Environment) -> Observation:
-        """Run the probe once, and check that it has left its environment as it was.
+        """Run the probe once; if something else kills that run, once more.
 
         Raises:
             Disturbed: the run, or another process, has changed the environment, so that there is no result.
             Unavailable: as `run_probe` and `EnvironmentCache.after_run`.
         """
+        return until_not_killed(lambda: self._attempt(task, where), lambda: self._tell_killed(task.request))
+
+    def _attempt(self, task: Task, where: Environment) -> Attempt:
+        """Run the probe, and check that it has left its environment as it was; raises as `_run_once`."""
         request = task.request
         secrets = secrets_of(request, self.secrets)
 
@@ -151,34 +160,58 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
         limit_s = request.limit_s
         probe = replace(request.probe, timeout_s=limit_s) if limit_s else request.probe
 
-        def run(probe: Probe) -> Observation:
-            return run_probe(
-                probe, where, self.folder, task.token, shown, self.sandbox, on_imported=imported.extend
+        def run(probe: Probe) -> Attempt:
+            killed: list[bool] = []
+            seen = run_probe(
+                probe,
+                where,
+                self.folder,
+                task.token,
+                shown,
+                self.sandbox,
+                on_imported=imported.extend,
+                on_killed=lambda: killed.append(True),
             )
+            return Attempt(seen=seen, was_killed=bool(killed))
 
-        seen = self._decided(task, where, run) if self.decider else run(probe)
+        made = self._decided(task, where, run) if self.decider else run(probe)
         changed = self.environments.after_run(where, task.token, imported)
         if changed:
             self._tell_changed(request, where, changed)
-        if not where.exists() and not (changed and where.is_own):
-            raise Disturbed
-        seen = without_secrets(seen, secrets)
+        was_killed = made.was_killed
+        if not where.exists():
+            # A killed run cannot be made again where it has changed the environment, only in a new one.
+            if not (changed and where.is_own) or (was_killed and self.rebuilt.is_first(task.key)):
+                raise Disturbed
+            was_killed = False
+        seen = without_secrets(made.seen, secrets)
         has_hung = seen.signature is not None and seen.signature.kind is FailureKind.TIMEOUT
-        return replace(seen, cut_s=limit_s) if has_hung else seen
+        return Attempt(seen=replace(seen, cut_s=limit_s) if has_hung else seen, was_killed=was_killed)
 
-    def _decided(self, task: Task, where: Environment, run: Callable[[Probe], Observation]) -> Observation:
+    def _decided(self, task: Task, where: Environment, run: Callable[[Probe], Attempt]) -> Attempt:
         """Return what one run showed, as who decides in place of the probe says."""
         if self.decider is None:
             raise AssertionError("it is there")
         held = Held(
             environment=where,
-            run=run,
+            run=lambda probe: until_not_killed(lambda: run(probe), lambda: self._tell_killed(task.request)),
             bench=lambda: open_bench(task.request.probe, where, self.folder, self.sandbox, task.token),
         )
         with spending(Step.RUN):
             seen = self.decider(task.request, held, task.token)
         task.token.check()
-        return seen
+        return Attempt(seen=seen, was_killed=False)
+
+    def _tell_killed(self, request: TrialRequest) -> None:
+        """Emit once for each candidate that a killed run of it does not count."""
+        if self.killed.is_first((request.stage, request.label)):
+            self.emit(
+                request,
+                Note(
+                    text=f"a run on {request.label} was killed (SIGKILL) by something else, such as the "
+                    "kernel when memory runs out; it was made again"
+                ),
+            )
 
     def _tell_changed(self, request: TrialRequest, where: Environment, changed: Sequence[str]) -> None:
         """Emit once for each environment that runs change it."""

@@ -9,7 +9,7 @@ writes into the report directory:
     peak-PID.txt        the peak memory of a process that ended regularly, in bytes
     imported-PID.txt    the files of the imported modules, as long as the environment lacks byte-code
 
-Slow imports are inside functions, because many probes take little longer than the start of Python.
+It imports nothing that is slow to import, because many probes take little longer than the start of Python.
 """
 
 import atexit
@@ -42,35 +42,50 @@ def report_exception(kind, error, trace):
 
 
 def write_exception(kind, error, trace):
-    import json
-    import traceback
-
-    frames = traceback.extract_tb(trace)
+    frames = frames_of(trace)
     message = message_of(error)
     found = leaves(error)
     messages = sorted({"%s: %s" % (type(leaf).__name__, message_of(leaf)) for leaf in found})
     is_group = all(leaf is not error for leaf in found)
     if is_group and len(messages) == 1:  # the group adds nothing to its only exception
         kind, message = type(found[0]), message_of(found[0])
-        frames += traceback.extract_tb(found[0].__traceback__)
+        frames += frames_of(found[0].__traceback__)
     elif is_group:
         message += ": " + "; ".join(messages)
     # Except for the script, the top level of a file runs only during an import. Code that is in no file, as
     # that of `exec`, has a name such as `<string>`.
     importing = issubclass(kind, (ImportError, SyntaxError)) or any(
-        frame.name == "<module>" and not frame.filename.startswith("<") for frame in frames[1:]
+        name == "<module>" and not file.startswith("<") for file, _, name in frames[1:]
     )
-    path = os.path.join(REPORT, "exception-%d.json" % os.getpid())
-    with open(path, "w", encoding="utf-8") as stream:
-        json.dump(
-            {
-                "type": kind.__name__,
-                "message": message,
-                "importing": importing,
-                "frames": [[frame.filename, frame.lineno, frame.name] for frame in frames],
-            },
-            stream,
+    with open(os.path.join(REPORT, "exception-%d.json" % os.getpid()), "w") as stream:
+        stream.write(
+            '{"type": %s, "message": %s, "importing": %s, "frames": [%s]}'
+            % (
+                quoted(kind.__name__),
+                quoted(message),
+                "true" if importing else "false",
+                ", ".join("[%s, %d, %s]" % (quoted(file), line, quoted(name)) for file, line, name in frames),
+            )
         )
+
+
+def quoted(text):
+    """Return a text as JSON; the module `json` takes as long to import as Python to start."""
+    try:
+        from _json import encode_basestring_ascii
+    except ImportError:  # not CPython
+        from json.encoder import encode_basestring_ascii
+    return encode_basestring_ascii(text)
+
+
+def frames_of(trace):
+    """Return file, line and function of all frames, without the module `traceback`, which is as slow."""
+    found = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.append((code.co_filename, trace.tb_lineno or 0, code.co_name))
+        trace = trace.tb_next
+    return found
 
 
 def leaves(error):

@@ -167,6 +167,21 @@ def test_an_uncaught_exception_is_printed_as_always(pythons: Pythons, tmp_path: 
     assert {version: code for version, (code, _, _) in watched.items()} == pythons.agree(1)
 
 
+def test_an_uncaught_exception_is_written_down_without_slow_imports(pythons: Pythons) -> None:
+    """These two take as long as Python to start, and so longer than many a probe."""
+    code = """
+import atexit, sys
+atexit.register(lambda: print({"json", "traceback"} & set(sys.modules)))
+sys.__excepthook__ = lambda *_: None
+raise ValueError("no")
+"""
+
+    done = pythons.each(lambda python: python.watched("-c", code))
+
+    assert done == pythons.agree((1, "set()\n", ""))
+    assert pythons.each(lambda python: len(python.exceptions())) == pythons.agree(1)
+
+
 @pytest.mark.parametrize(
     ("module", "code", "importing"),
     [

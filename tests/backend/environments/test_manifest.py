@@ -142,6 +142,18 @@ def test_what_python_compiles_is_compiled_again_from_what_was_built(folder: Path
     assert manifest.check().changed == (f"{SITE}/demo/__pycache__/{planted.name}",)
 
 
+def test_a_source_with_an_error_keeps_no_other_from_being_compiled(folder: Path) -> None:
+    site = folder / SITE / "demo"
+    (site / "aaa.py").write_text("def (\n")
+    names = [f"{SITE}/demo/{name}.py" for name in ("aaa", "not_there", "core")]
+
+    manifests.compile_sources(folder, names, CancelToken())
+
+    assert [path.name for path in (site / "__pycache__").iterdir()] == [
+        f"core.{sys.implementation.cache_tag}.pyc"
+    ]
+
+
 def test_what_is_saved_is_loaded_and_was_written_since_the_machine_started(
     folder: Path, manifest: Manifest
 ) -> None:

@@ -40,6 +40,8 @@ def fails(failures: Sequence[NamedFailure], *, first: str, cause: str = "") -> s
     """
     is_after = failures[0].first == first
     beside = 0 if is_after else len(failures) - 1
+    if cause and beside == len(failures) - 2:  # without a comma, "and" would continue the cause
+        cause += ","
     told = (
         f"{f'from {each.first} on' if is_after else f'up to {each.last}'}{each.shown}"
         f"{cause if place == beside else ''}"

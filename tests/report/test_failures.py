@@ -29,7 +29,7 @@ def test_failures_are_told_by_the_releases_that_show_them() -> None:
     ("first", "cause", "expected"),
     [
         ("1.1", "", "fails from 1.1 on ({x}) and from 1.3 on ({b})"),
-        ("1.1", ", by itself", "fails from 1.1 on ({x}), by itself and from 1.3 on ({b})"),
+        ("1.1", ", by itself", "fails from 1.1 on ({x}), by itself, and from 1.3 on ({b})"),
         ("1.5", ", by itself", "fails up to 1.2 ({x}) and up to 1.4 ({b}), by itself"),
     ],
 )

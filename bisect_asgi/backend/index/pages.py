@@ -180,7 +180,7 @@ def _read_file(file: Any, *, page_url: str) -> ReleaseFile:
         "filename": file["filename"],
         "uploaded": _moment(file.get("upload-time")),
         "requires_python": file.get("requires-python"),
-        "yanked": None if yanked is False else "" if yanked is True else str(yanked),
+        "yanked": None if yanked is False else "" if yanked is True else " ".join(str(yanked).split()),
         "url": urljoin(page_url, file.get("url", "")).partition("#")[0],
     }
     for text in found.values():

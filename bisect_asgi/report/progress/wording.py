@@ -358,9 +358,16 @@ def _different(label: str, ruling: Ruling, reference: tuple[Signature, ...]) -> 
     seen = ruling.signature
     known = reference[0] if reference else None
     width = max(len(label) + 1, len("bad end:"))
-    rows = [("bad end:", known), (f"{label}:", seen)]
+    rows = [("bad end:", known, seen), (f"{label}:", seen, known)]
     return [
         f"warning: {label} fails differently from the bad end",
-        *(f"  {name:<{width}} {sign.phase:<8} {sign.shown}" for name, sign in rows if sign),
+        *(f"  {name:<{width}} {_beside(sign, other)}" for name, sign, other in rows if sign),
         "  treated as untestable; pass `--any-failure` to count it as bad",
     ]
+
+
+def _beside(failure: Signature, other: Signature | None) -> str:
+    """Return the phase and the failure, with its frame if the other one reads the same without."""
+    text = f"{failure.phase:<8} {failure.shown}"
+    is_alike = other is not None and (failure.phase, failure.shown) == (other.phase, other.shown)
+    return f"{text}, in {failure.frame}" if is_alike and failure.frame else text

@@ -151,6 +151,16 @@ def test_a_yanked_release_has_its_reason(
     assert [release.yanked for release in client.releases("demo")] == [reason, None]
 
 
+@pytest.mark.parametrize("style", ["json", "html"])
+def test_the_reason_of_a_yank_has_no_space_around_it_and_is_one_line(
+    local_index: LocalIndex, client: IndexClient, style: Literal["json", "html"]
+) -> None:
+    local_index.style = style
+    local_index.add_wheel("demo", "1.0", yanked=" loses data,\nand more ")
+
+    assert [release.yanked for release in client.releases("demo")] == ["loses data, and more"]
+
+
 def test_a_page_without_upload_times_has_releases_without_dates(
     local_index: LocalIndex, client: IndexClient
 ) -> None:

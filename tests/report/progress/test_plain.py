@@ -39,6 +39,7 @@ from bisect_asgi.core.model import (
     Observation,
     Outcome,
     Ruling,
+    Verdict,
 )
 from bisect_asgi.core.records import replace
 
@@ -258,6 +259,23 @@ def test_a_different_failure_is_a_warning_that_shows_both_once() -> None:
     seen = judged(rulings=[(1, DIFFERENT)])
 
     assert plain_lines([*OPENING, seen, seen])[2:] == DIFFERENT_WARNING
+
+
+def test_a_different_failure_that_reads_the_same_is_shown_with_its_frame() -> None:
+    known = replace(IMPORT_ERROR, frame="old/compat.py in <module>")
+    other = Ruling(
+        verdict=Verdict.SKIP,
+        outcome=Outcome.FAILED,
+        signature=replace(IMPORT_ERROR, frame="new/api.py in <module>"),
+        fails_differently=True,
+        failed=1,
+    )
+    seen = replace(judged(rulings=[(1, other)]), reference=(known,))
+
+    assert plain_lines([*OPENING, seen])[3:5] == [
+        "  bad end: import   ImportError: cannot import name 'Lifespan', in old/compat.py in <module>",
+        "  1.1:     import   ImportError: cannot import name 'Lifespan', in new/api.py in <module>",
+    ]
 
 
 def test_what_a_probe_writes_is_shown_when_it_is_asked_for() -> None:

@@ -110,7 +110,8 @@ def _untestable(report: Report) -> Iterator[Fact]:
         yield Fact(label="Untestable", value=f"{where}: {_reason(gap)[0]}")
     elif report.first is None:
         for label, verdict in (("Failed", report.plan.term_new), ("Untestable", "skip")):
-            rows = [row for row in report.rows if row.verdict == verdict and row.was_run]
+            # The headline counts candidates, and a yanked release is none, although it may have been run.
+            rows = [r for r in report.rows if r.verdict == verdict and r.was_run and r.yanked is None]
             if rows:
                 reason, count = _reason(rows)
                 of = f"{count} of {len(rows)}" if count < len(rows) else f"{count}"

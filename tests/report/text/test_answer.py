@@ -128,6 +128,15 @@ def test_what_is_left_out_is_counted() -> None:
     assert more == f"More        bisect-asgi report --full ({9 - told} more facts)"
 
 
+def test_yanked_releases_are_not_among_those_that_the_headline_counts() -> None:
+    report = REPORTS["always-bad"]
+    yanked = replace(report.rows[0], version="0.9.0", yanked="loses data")
+
+    lines = screen(replace(report, rows=(yanked, *report.rows)))
+
+    assert flat(lines).startswith("Failed 5: ")
+
+
 @pytest.mark.parametrize(
     ("name", "facts"),
     [

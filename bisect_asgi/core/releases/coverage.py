@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bisect_asgi.core.model import Release
-from bisect_asgi.core.releases.installable import TargetPython, has_wheel
+from bisect_asgi.core.releases.installable import TargetPython, has_wheel, unusable
 
 _MOST_PYTHONS = 3
 """Each further one is a search of its own."""
@@ -57,6 +57,11 @@ def next_pythons(
         left.remove(best)
         covered |= wheels[best]
     return tuple(found)
+
+
+def able(pythons: Sequence[TargetPython], release: Release) -> TargetPython | None:
+    """Return the first of these Pythons that can install the release, or None if there is none."""
+    return next((each for each in pythons if unusable(release, each) is None), None)
 
 
 def _with_wheels(releases: Sequence[Release], target: TargetPython) -> frozenset[int]:

@@ -54,6 +54,8 @@ class SearchSpace(Struct, frozen=True, kw_only=True):
     """Look for the old end backwards from the newest."""
     notes: tuple[str, ...] = ()
     """Notes on how the candidates were chosen."""
+    out_of_reach: str = ""
+    """What to say of newer releases that only another Python can install, if the newest candidate is bad."""
     projects: frozenset[str] | None = None
     """The packages whose uploads are candidates; None if the candidates are no uploads."""
 

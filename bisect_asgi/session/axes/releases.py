@@ -15,7 +15,7 @@ from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Exc
 from bisect_asgi.core.plan import RELEASES, Claim, HistoryKind, Plan, PolicyKind
 from bisect_asgi.core.plan.axis_traits import LATEST
 from bisect_asgi.core.records import replace
-from bisect_asgi.core.releases.coverage import left_to_others
+from bisect_asgi.core.releases.coverage import able, left_to_others
 from bisect_asgi.core.releases.installable import has_wheel
 from bisect_asgi.core.releases.interpreters import InterpreterChoice
 from bisect_asgi.core.releases.selection import (
@@ -102,6 +102,7 @@ class Chosen:
         yanked: tuple[Release, ...] = (),
         whole: tuple[Release, ...] = (),
         notes: tuple[str, ...] = (),
+        out_of_reach: str = "",
     ) -> None:
         self.choice = choice
         self.selection = selection
@@ -115,6 +116,8 @@ class Chosen:
         """See `SearchSpace.whole`."""
         self.notes = notes
         """Notes on excluded releases."""
+        self.out_of_reach = out_of_reach
+        """See `SearchSpace.out_of_reach`."""
 
     @property
     def excluded(self) -> tuple[Excluded, ...]:
@@ -147,6 +150,7 @@ class Chosen:
             excluded=self.excluded,
             gallop=plan.good is None,
             notes=self.notes,
+            out_of_reach=self.out_of_reach,
         )
 
 
@@ -201,7 +205,7 @@ def choose_releases(
     everywhere = replace(wanted, within=SpecifierSet())
     everything = select(every, everywhere, choice.target)
     selection = replace(selection, excluded=_excluded(selection, everything, span))
-    newer = _newer(everything.kept, span)
+    newer = _after(span.releases[-1], everything.kept)
     with_yanked = select(every, replace(everywhere, yanked=True), choice.target).kept
     yanked = [release for release in with_yanked if release not in everything.kept]
     above = tuple(release for release in yanked if _is_above(release, span))
@@ -215,7 +219,25 @@ def choose_releases(
         yanked=above,
         whole=anywhere.releases if is_open and choice.others else (),
         notes=notes,
+        out_of_reach=_out_of_reach(choice, everything.kept, select(every, everywhere, None).kept),
     )
+
+
+def _out_of_reach(choice: InterpreterChoice, here: Sequence[Release], anywhere: Sequence[Release]) -> str:
+    """Return a note if another Python can install newer releases than the one that bisect-asgi chose.
+
+    Args:
+        choice: the Python, with the others unless the user chose it.
+        here: all releases that it can install.
+        anywhere: all releases, whatever Python they need.
+    """
+    newer = _after(here[-1], anywhere)
+    python = able(choice.others, newer[-1]) if newer else None
+    if python is None:
+        return ""
+    span = newer[0].version if len(newer) == 1 else f"{newer[0].version} to {newer[-1].version}"
+    what = f"{plural(len(newer), 'newer release')} ({span}) cannot be installed"
+    return f"{what} on Python {choice.interpreter.short}; pass `--python {python.interpreter.short}`"
 
 
 def _leaving(
@@ -282,10 +304,10 @@ def _with_latest(plan: Plan, every: Sequence[Release]) -> Plan:
     return replace(plan, good=good, bad=bad)
 
 
-def _newer(kept: Sequence[Release], span: ReleaseRange) -> tuple[Release, ...]:
-    """Return the releases of `kept` that come after the range."""
+def _after(last: Release, kept: Sequence[Release]) -> tuple[Release, ...]:
+    """Return the releases of `kept` that come after `last`, which is one of them."""
     versions = [release.version for release in kept]
-    return tuple(kept[versions.index(span.releases[-1].version) + 1 :])
+    return tuple(kept[versions.index(last.version) + 1 :])
 
 
 def _excluded(selection: Selection, everything: Selection, span: ReleaseRange) -> tuple[Excluded, ...]:

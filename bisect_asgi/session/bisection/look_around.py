@@ -21,7 +21,7 @@ from functools import partial
 from packaging.specifiers import SpecifierSet
 
 from bisect_asgi.core import events
-from bisect_asgi.core.model import Boundary, Verdict
+from bisect_asgi.core.model import Boundary, Outcome, Verdict
 from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllBoundaries, AllChanges, NoBoundary, Open, State, StopReason
@@ -115,6 +115,23 @@ def _note_unsure(search: Search, found: Boundary | None) -> None:
         search.emit(
             events.Note(text=f"there may be {a_change} between {sides}; pass `--history all` to find it")
         )
+
+
+def note_out_of_reach(search: Search) -> None:
+    """Emit a note if the newest candidate is bad, and only another Python can install newer releases.
+
+    Without it, the bug would seem not to be fixed although newer releases exist.
+    """
+    rulings = search.judgement().rulings
+    newest = max((key for key, ruling in rulings.items() if ruling.verdict is not Verdict.SKIP), default=None)
+    is_wanted = search.plan.history.kind is not HistoryKind.NONE and not search.engine.spec.stage
+    if (
+        is_wanted
+        and newest is not None
+        and rulings[newest].outcome is Outcome.FAILED
+        and search.space.out_of_reach
+    ):
+        search.emit(events.Note(text=search.space.out_of_reach))
 
 
 def _known(search: Search) -> AllChanges:

@@ -45,7 +45,12 @@ from bisect_asgi.session.bisection.confirm import (
 )
 from bisect_asgi.session.bisection.engine import Replay
 from bisect_asgi.session.bisection.flaky import doubtful_ends, search_noisy
-from bisect_asgi.session.bisection.look_around import from_source, look_around, sure_changes
+from bisect_asgi.session.bisection.look_around import (
+    from_source,
+    look_around,
+    note_out_of_reach,
+    sure_changes,
+)
 from bisect_asgi.session.bisection.yanked import with_yanked
 
 if TYPE_CHECKING:
@@ -137,6 +142,8 @@ def look(result: SearchResult) -> SearchResult:
     """Look at the rest of the history and at yanked releases; return the answer with what they show."""
     seen = _look(result)
     answer = with_yanked(seen.search, seen.answer, search_s=result.search_s)
+    if answer.found:
+        note_out_of_reach(seen.search)
     return replace(seen, answer=answer)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.builders import a_plan, release
-from support.services import FakeIndex, fake_services
+from support.builders import a_plan, release, target, wheel
+from support.services import FakeIndex, FakeInterpreters, fake_services
 
 from bisect_asgi.core.plan import History, HistoryKind
 from bisect_asgi.session.axes import releases
@@ -64,3 +64,43 @@ def test_a_list_with_what_is_pinned_will_do(requirements: list[str], having: obj
     pinned_releases(requirements, index)
 
     assert index.asked == [("app", having)]
+
+
+def out_of_reach(*newest: str, pythons: tuple[str, ...] = ("3.6.15", "3.9.1"), **fields: Any) -> str:
+    """The note on six releases for every Python and newer ones that require Python 3.9."""
+    old = [release(f"1.{minor}", wheel(), uploaded="2019-01-01", project="app") for minor in range(6)]
+    new = [
+        release(version, wheel(requires_python=">=3.9"), uploaded="2022-01-01", project="app")
+        for version in newest
+    ]
+    services = fake_services(
+        index=FakeIndex([*old, *new]), interpreters=FakeInterpreters(*map(target, pythons))
+    )
+    return releases.AXIS.prepare(a_plan(**fields), services).out_of_reach
+
+
+@pytest.mark.parametrize(
+    ("newest", "counted"),
+    [
+        pytest.param(("2.0",), "1 newer release (2.0)", id="one"),
+        pytest.param(("2.0", "2.1", "2.2"), "3 newer releases (2.0 to 2.2)", id="several"),
+    ],
+)
+def test_newer_releases_that_need_another_python_are_noted(newest: tuple[str, ...], counted: str) -> None:
+    expected = f"{counted} cannot be installed on Python 3.6; pass `--python 3.9`"
+    assert out_of_reach(*newest, bad="1.5") == expected
+
+
+@pytest.mark.parametrize(
+    ("newest", "fields"),
+    [
+        pytest.param((), {}, id="none"),
+        pytest.param(("2.0",), {}, id="a-python-for-all"),
+        pytest.param(("2.0",), {"python": "3.6"}, id="the-user-chose"),
+        pytest.param(("2.0",), {"pythons": ("3.6.15", "3.7.1")}, id="no-python-for-them"),
+    ],
+)
+def test_no_newer_release_is_noted_where_no_other_python_was_left(
+    newest: tuple[str, ...], fields: dict[str, Any]
+) -> None:
+    assert out_of_reach(*newest, **fields) == ""

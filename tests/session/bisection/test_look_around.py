@@ -8,8 +8,10 @@ from random import Random
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from support.builders import ALL, AUTO, NONE, failed, passed, untestable
+from packaging.version import Version
+from support.builders import ALL, AUTO, NONE, failed, passed, release, target, untestable, wheel
 from support.noisy_world import NoisyWorld
+from support.sessions import FakeWorld, a_plan
 
 from bisect_asgi.core.events import Note, ResultKind
 from bisect_asgi.core.model import Observation
@@ -351,3 +353,32 @@ def test_a_latest_that_is_bad_is_an_end_like_any_other() -> None:
     made_up.bisect(good="1", bad="latest")
 
     assert made_up.boundary == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("bad", "history", "noted"),
+    [
+        pytest.param(("1.3", "1.9"), AUTO, True, id="still-bad"),
+        pytest.param(("1.3", "1.4"), AUTO, False, id="fixed-before"),
+        pytest.param(("1.3", "1.9"), NONE, False, id="nothing-else-is-asked-for"),
+        pytest.param(("0", "0"), AUTO, False, id="nothing-found"),
+    ],
+)
+def test_newer_releases_for_another_python_are_noted_if_the_newest_one_here_is_bad(
+    bad: tuple[str, str], history: History, noted: bool
+) -> None:
+    old = [release(f"1.{minor}", uploaded="2019-01-01") for minor in range(8)]
+    new = release("2.0", wheel(requires_python=">=3.9"), uploaded="2022-01-01")
+    first, last = map(Version, bad)
+    made_up = FakeWorld(
+        lambda version, _: failed() if first <= version <= last else passed(),
+        [*old, new],
+        interpreters=[target("3.6.15"), target("3.9.1")],
+    )
+
+    made_up.bisect(a_plan(history=history))
+
+    text = "1 newer release (2.0) cannot be installed on Python 3.6; pass `--python 3.9`"
+    assert [each.text for each in made_up.events if isinstance(each, Note) and "newer" in each.text] == (
+        [text] if noted else []
+    )

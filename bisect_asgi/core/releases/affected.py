@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from bisect_asgi.core.records import Struct
@@ -51,7 +52,7 @@ class AffectedStretch(Struct, frozen=True, kw_only=True):
     run: tuple[str, ...]
     """The releases in it that were run."""
     inferred: tuple[str, ...]
-    """The others in it: inferred, untestable, or excluded."""
+    """The others in it: inferred, untestable, or excluded. The specifier selects all of them."""
 
 
 def states(size: int, verdicts: Mapping[int, bool | None]) -> list[tuple[ReleaseState, bool | None]]:
@@ -112,12 +113,20 @@ def _is_unknown(release: Status) -> bool:
 
 def _written(releases: Sequence[Status], start: int, end: int) -> AffectedStretch:
     inside = releases[start : end + 1]
-    bounds = (_lower(releases, start), _upper(releases, end))
+    specifier = ",".join(filter(None, (_lower(releases, start), _upper(releases, end)))) or "*"
     return AffectedStretch(
-        specifier=",".join(filter(None, bounds)) or "*",
+        specifier=specifier,
         run=tuple(r.version for r in inside if r.state is ReleaseState.RUN and r.is_bad),
-        inferred=tuple(r.version for r in inside if r.state is not ReleaseState.RUN),
+        inferred=tuple(
+            r.version for r in inside if r.state is not ReleaseState.RUN and _counts(r, specifier)
+        ),
     )
+
+
+def _counts(release: Status, specifier: str) -> bool:
+    """Return whether the specifier selects a release, which an excluded pre-release seldom is (PEP 440)."""
+    is_selected = specifier != "*" and SpecifierSet(specifier).prereleases
+    return bool(is_selected) or release.is_candidate or not _is_prerelease(release.version)
 
 
 def _lower(releases: Sequence[Status], start: int) -> str:

@@ -153,3 +153,21 @@ def test_a_release_that_was_run_and_is_good_is_never_selected(truth: str, seed: 
     wrong = [key for key, letter in enumerate(history) if letter == "." and _selected(f"1.{key}", known)]
 
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("known", "versions", "inferred"),
+    [
+        pytest.param(".BxbB", ("1.0", "1.1", "1.2rc1", "1.2", "1.3"), ("1.2",), id="excluded"),
+        pytest.param("BxB", ("1.0", "1.1rc1", "1.1"), (), id="in-every-release"),
+        pytest.param(".BbB", ("1.0", "1.1", "1.2rc1", "1.2"), ("1.2rc1",), id="a-candidate"),
+        pytest.param(".BxB", ("1.0", "1.1rc1", "1.1rc2", "1.1"), ("1.1rc2",), id="behind-a-named-one"),
+        pytest.param(".BxB", ("1.0", "1.1", "1.2", "1.3"), ("1.2",), id="excluded-for-another-reason"),
+    ],
+)
+def test_a_pre_release_is_affected_only_if_the_specifier_selects_it(
+    known: str, versions: tuple[str, ...], inferred: tuple[str, ...]
+) -> None:
+    (stretch,) = affected(releases(known, versions))
+
+    assert stretch.inferred == inferred

@@ -34,7 +34,7 @@ def test_a_regression_shown_whole() -> None:
         "Last good   0.12.0 (2019-03-05): passed 2 of 2 runs",
         "First bad   0.12.1 (2019-04-05): failed 2 of 2 runs: AssertionError: expected",
         "            200, got 500",
-        "Affected    >=0.12.1 (2 of 3 releases run; searched 0.12.0 to 0.13.0)",
+        "Affected    >=0.12.1 (all run; searched 0.12.0 to 0.13.0)",
         "History     one change is assumed (`--history all` looks for others)",
         "With        Python 3.8.18, uvicorn==0.17.6, other dependencies as of each",
         "            release's upload",

@@ -1,4 +1,4 @@
-"""Cancel a trial, and all programs that it runs, from any thread."""
+"""Cancel a trial with all programs that it runs, or widen it, from any thread."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from bisect_asgi.core.errors import Cancelled
 
 
 class CancelToken:
-    """A token that a trial passes to all its processes; canceling it ends them."""
+    """A token that a trial passes to all its processes; canceling it ends them.
+
+    It also tells a trial that runs the probe several times that it may make more of these runs at a time.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cancelled = False
         self._stops: list[Callable[[], None]] = []
+        self._granted = 0
+        self._wideners: list[Callable[[int], None]] = []
 
     def cancel(self) -> None:
         """End all running programs, and keep further ones from starting."""
@@ -47,3 +52,25 @@ class CancelToken:
         finally:
             with self._lock:
                 self._stops.remove(stop)
+
+    def widen(self, places: int) -> None:
+        """Let the trial make so many more runs at a time, because another trial has left its places."""
+        with self._lock:
+            self._granted += places
+            wideners = list(self._wideners)
+        for widener in wideners:
+            widener(places)
+
+    @contextmanager
+    def on_widened(self, widener: Callable[[int], None]) -> Iterator[None]:
+        """Call `widener` with each number of places that the trial gets within the block, or got before."""
+        with self._lock:
+            self._wideners.append(widener)
+            granted = self._granted
+        if granted:
+            widener(granted)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wideners.remove(widener)

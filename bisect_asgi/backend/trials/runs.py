@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, closing, suppress
@@ -33,6 +34,9 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.text import listing, masked, printable
+
+_MOST_THREADS = 32
+"""The most runs of one trial at a time, unless it is told to make more."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -127,8 +131,11 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
             return self._run_once(task, where)
 
         if request.sampling is None:
-            parallel = 1 if environment.is_own else request.parallel
-            yield from _in_parallel(lambda: run(environment), wanted - done, parallel, task.token)
+            again = range(wanted - done)
+            if environment.is_own or len(again) == 1:
+                yield from (run(environment) for _ in again)
+            else:
+                yield from _in_parallel(lambda: run(environment), len(again), request.parallel, task.token)
             return
         if request.sampling.needs_warm_up:
             probe = codec.digest(request.probe)
@@ -229,14 +236,24 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
 def _in_parallel(
     run: Callable[[], Observation], wanted: int, parallel: int, token: CancelToken
 ) -> Iterator[Observation]:
-    """Run `wanted` times, `parallel` at a time, and yield each run as soon as it ends."""
-    if min(wanted, parallel) <= 1:
-        for _ in range(wanted):
-            yield run()
-        return
-    with spending(Step.RUN), ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="run") as pool:
+    """Run `wanted` times, `parallel` at a time or more if the token is widened; yield each run as it ends."""
+    places = threading.Semaphore(parallel)
+
+    def run_in_place() -> Observation:
+        with places:
+            token.check()
+            return run()
+
+    with (
+        spending(Step.RUN),
+        token.on_widened(places.release),
+        token.on_cancel(lambda: places.release(wanted)),
+        ThreadPoolExecutor(max_workers=max(parallel, _MOST_THREADS), thread_name_prefix="run") as pool,
+    ):
         try:
-            yield from (done.result() for done in as_completed([pool.submit(run) for _ in range(wanted)]))
+            yield from (
+                done.result() for done in as_completed([pool.submit(run_in_place) for _ in range(wanted)])
+            )
         except Disturbed:
             pool.shutdown(cancel_futures=True)
             raise

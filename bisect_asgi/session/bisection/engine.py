@@ -288,7 +288,8 @@ class Engine:
         """Run the probe this many more times on each of these candidates, in their order.
 
         Runs of one candidate are made in parallel as far as workers are free, and each candidate gets its
-        share. Candidates that were only cut off before are first run once with the probe's own limit.
+        share. One that is left gets the share of those that are done. Candidates that were only cut off
+        before are first run once with the probe's own limit.
         """
         self._emit(events.RepeatsStarted(runs=tuple(wanted.items())))
         in_full = [key for key in wanted if self._noise is None and self.is_cut_off(key)]
@@ -305,11 +306,22 @@ class Engine:
                 while left and sum(places[key] for key in (*self._in_flight(), left[0])) <= self._width():
                     key = left.popleft()
                     self._submit([key], runs=wanted[key], parallel=places[key], in_full=in_full)
+                if not left:
+                    self._widen(places)
                 self.emit_rulings()
                 self._collect()
         finally:
             self._abandon()
         self.emit_rulings()
+
+    def _widen(self, places: dict[int, int]) -> None:
+        """Give the places that no trial needs any more to those that could use them."""
+        free = self._width() - sum(places[key] for key in self._in_flight())
+        for key, token, runs, *_ in self._flights.values():
+            if (more := min(free, runs - places[key])) > 0:
+                token.widen(more)
+                places[key] += more
+                free -= more
 
     def emit_rulings(self) -> None:
         """Emit the rulings on everything that was observed so far, without the state of a search."""

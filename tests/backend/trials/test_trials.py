@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
+from support.processes import eventually
 from support.trials import FAILS, TrialBench, another_command, cancel_when
 
 from bisect_asgi.core.cancel import CancelToken
@@ -229,18 +230,42 @@ def test_several_runs_are_made_at_once_and_those_that_are_known_count(bench: Tri
     assert (len(trial.observations), trial.remembered, bench.runs) == (3, 1, 3)
 
 
-def test_runs_may_go_side_by_side(bench: TrialBench) -> None:
-    together = (
-        "import os, pathlib, time\n"
-        "mine = pathlib.Path(os.environ['DIARY']).with_name(f'here-{os.getpid()}')\n"
-        "mine.touch()\n"
-        "give_up = time.monotonic() + 30\n"
-        "while len(list(mine.parent.glob('here-*'))) < 3:\n"
-        "    assert time.monotonic() < give_up\n"
-        "    time.sleep(0.01)\n"
-    )
+TOGETHER = (
+    "import os, pathlib, time\n"
+    "mine = pathlib.Path(os.environ['DIARY']).with_name(f'here-{os.getpid()}')\n"
+    "mine.touch()\n"
+    "give_up = time.monotonic() + 30\n"
+    "while len(list(mine.parent.glob('here-*'))) < 3:\n"
+    "    assert time.monotonic() < give_up\n"
+    "    time.sleep(0.01)\n"
+)
+"""Passes if three runs of it are made at a time."""
 
-    trial = bench.run(replace(bench.request(together), runs=3, parallel=3))
+
+def test_runs_may_go_side_by_side(bench: TrialBench) -> None:
+    trial = bench.run(replace(bench.request(TOGETHER), runs=3, parallel=3))
+
+    assert [run.outcome for run in trial.observations] == [Outcome.PASSED] * 3
+    assert bench.store.count() == 3
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_trial_that_is_widened_makes_more_of_its_runs_at_a_time(
+    bench: TrialBench, is_running: bool
+) -> None:
+    token = CancelToken()
+
+    def widen() -> None:
+        eventually(lambda: bench.runs >= is_running)
+        token.widen(2)
+
+    widener = threading.Thread(target=widen)
+    widener.start()
+    if not is_running:
+        widener.join()
+
+    trial = bench.run(replace(bench.request(TOGETHER), runs=3), token)
+    widener.join()
 
     assert [run.outcome for run in trial.observations] == [Outcome.PASSED] * 3
     assert bench.store.count() == 3

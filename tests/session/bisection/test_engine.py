@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 from support.builders import ASSERTION, IMPORT_ERROR, broken, failed, passed, probe, untestable
 from support.engines import Lab, broke_at, request_for, rulings_of, trial
+from support.processes import eventually
 
 from bisect_asgi.core import events
 from bisect_asgi.core.cancel import CancelToken
@@ -26,6 +29,8 @@ from bisect_asgi.core.model import (
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import Bisection, Boundary, NoBoundary, Open, StopReason
 from bisect_asgi.core.tally import Tally
+
+PATIENCE_S = 20.0
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 4])
@@ -375,6 +380,38 @@ def test_runs_of_a_candidate_go_side_by_side_where_there_is_room_for_all(
     lab.engine.repeat_each({2: 3, 3: 4, 0: 1})
 
     assert [request.parallel for request in lab.requests] == parallel
+
+
+@pytest.mark.parametrize(
+    ("jobs", "runs", "widened"),
+    [
+        pytest.param(2, {0: 1, 3: 3}, [1], id="the-place-of-the-one-that-is-done"),
+        pytest.param(4, {0: 3, 3: 3}, [1], id="no-more-than-there-are-runs"),
+        pytest.param(1, {0: 1, 3: 3}, [], id="one-place"),
+        pytest.param(2, {0: 1, 1: 1, 3: 1}, [], id="one-run"),
+    ],
+)
+def test_the_last_candidate_to_be_run_again_gets_the_places_of_those_that_are_done(
+    jobs: int, runs: dict[int, int], widened: list[int]
+) -> None:
+    got: list[int] = []
+    others = threading.Semaphore(0)
+
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
+        last = request.key == 3
+        with token.on_widened(got.append) if last else nullcontext():
+            for _ in range(len(runs) - 1 if last and jobs > 1 else 0):
+                assert others.acquire(timeout=PATIENCE_S)
+            if last and widened:
+                eventually(lambda: got)
+        others.release()
+        return trial(request, passed())
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        lab = Lab(4, broke_at(9), executor=pool, jobs=jobs, run_trial=run_trial)
+        lab.engine.repeat_each(runs)
+
+    assert got == widened
 
 
 def test_runs_that_were_made_are_counted_and_kept_in_their_order() -> None:

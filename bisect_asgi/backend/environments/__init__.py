@@ -220,8 +220,13 @@ class EnvironmentCache:
         return os.path.exists(self._folder / resolution.digest / MARKER)
 
     def note_use(self, resolution: Resolution, interpreter: Interpreter) -> None:
-        """Make an environment in which a probe has run a source of files for others."""
-        if resolution.digest not in self._used and not self._is_own(resolution):
+        """Make an environment in which a probe has run a source of files for others.
+
+        It has been made one by an earlier command if it was built then, and has not got byte-code since.
+        """
+        known = self._manifests.get(resolution.digest)
+        is_new = known is not None and not known.is_saved
+        if is_new and resolution.digest not in self._used and not self._is_own(resolution):
             self._used.add(resolution.digest)
             with suppress(OSError):  # then other environments install the files themselves
                 self._reuse.record(resolution.pins, interpreter, resolution.digest)

@@ -20,9 +20,10 @@ import threading
 import time
 from base64 import urlsafe_b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from bisect_asgi.backend.files import write_whole
 from bisect_asgi.backend.process.helper import run_helper
@@ -36,7 +37,6 @@ COMPILED = "bisect-asgi-compiled"
 _WRITABLE = 0o222
 _SHOWN = 200
 _BYTE_CODE = "/__pycache__"
-_FEW = 3
 
 
 class File(Struct, frozen=True, array_like=True):
@@ -62,19 +62,30 @@ class Findings(Struct, frozen=True):
     """The files that a run has added to directories of byte-code."""
 
 
+class _Kept(Struct, frozen=True):
+    """The content of a manifest's file."""
+
+    files: dict[str, File]
+    folders: dict[str, int]
+
+
 class Manifest:
     """The files of one environment; safe for threads.
 
     Args:
         folder: the environment.
         files: the files that it was built with, by path below the directory.
+        folders: when each directory had last changed when its names were compared, in nanoseconds; 0 if it
+            may have changed again without another time. A directory with the same time is not listed again.
+            If empty, all are listed.
     """
 
-    def __init__(self, folder: Path, files: Mapping[str, File]) -> None:
+    def __init__(
+        self, folder: Path, files: Mapping[str, File], folders: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self._folder = str(folder)
         self._files = dict(files)
-        self._folders: dict[str, int] = {}
-        """When each directory last changed, as far as its names have been compared: others are not listed."""
+        self._folders = dict(folders)
         self._guard = threading.RLock()
         self._is_saved = False
 
@@ -83,9 +94,14 @@ class Manifest:
         """The files by path below the directory."""
         return self._files
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether nothing has changed since it was read or written."""
+        return self._is_saved
+
     def moved(self, folder: Path) -> Manifest:
         """Return the manifest of the same environment after a move to `folder`."""
-        moved = Manifest(folder, self._files)
+        moved = Manifest(folder, self._files, self._folders)
         moved._is_saved = True
         return moved
 
@@ -97,7 +113,9 @@ class Manifest:
         """
         with self._guard:
             if anew or not self._is_saved:
-                write_whole(Path(self._folder, NAME), codec.to_json(self._files))
+                write_whole(
+                    Path(self._folder, NAME), codec.to_json(_Kept(self._files, _to_keep(self._folders)))
+                )
                 self._is_saved = True
 
     def check(self, *, every: bool = False) -> Findings:
@@ -128,7 +146,7 @@ class Manifest:
                 changed += self._files.keys() - seen
             except OSError as error:  # a directory that cannot be read, or is nested too deep
                 changed.append(os.path.relpath(error.filename or self._folder, self._folder)[:_SHOWN])
-            self._folders = {} if changed or compiled else folders
+            self._note_folders({} if changed or compiled else folders)
             return Findings(tuple(sorted(changed)), tuple(sorted(shared)), tuple(compiled))
 
     def _is_untouched(self) -> bool:
@@ -140,34 +158,41 @@ class Manifest:
         folder = self._folder
         try:
             times = {prefix: os.lstat(f"{folder}/{prefix}").st_ctime_ns for prefix in self._folders}
-            others = {prefix: t for prefix, t in times.items() if t != self._folders[prefix]}
-            return (
-                bool(times)
-                and len(others) <= _FEW  # with more, listing all directories is faster
-                and all(self._has_same_names(prefix, changed_ns) for prefix, changed_ns in others.items())
-                and all(_is_as_known(f"{folder}/{n}", f) for n, f in self._files.items())
-            )
+            others = {prefix for prefix, changed_ns in times.items() if changed_ns != self._folders[prefix]}
+            if 2 * len(others) >= len(times):  # listing all directories is as fast then
+                return False
+            known = self._names_in(others)
+            if any(self._listed(prefix) != known[prefix] for prefix in others):
+                return False
+            if not all(_is_as_known(f"{folder}/{name}", file) for name, file in self._files.items()):
+                return False
         except OSError:
             return False
+        self._note_folders({prefix: _settled(changed_ns) for prefix, changed_ns in times.items()})
+        return True
 
-    def _has_same_names(self, prefix: str, changed_ns: int) -> bool:
-        """Return whether a directory has the files and directories that it had when it was last listed.
+    def _note_folders(self, folders: dict[str, int]) -> None:
+        if _to_keep(folders) != _to_keep(self._folders):
+            self._is_saved = False
+        self._folders = folders
 
-        The time alone does not show it, because this tool's own files change it, too. `changed_ns`: the time
-        now.
-        """
+    def _names_in(self, prefixes: Collection[str]) -> Mapping[str, set[str]]:
+        """Return the files and directories that are known in some directories."""
+        known: dict[str, set[str]] = {prefix: set() for prefix in prefixes}
+        for name in (*self._files, *self._folders):
+            parent = f"{name.rstrip('/').rpartition('/')[0]}/".removeprefix("/")
+            if parent in known and name:
+                known[parent].add(name)
+        return known
+
+    def _listed(self, prefix: str) -> set[str]:
+        """Return the files and directories in a directory, but this tool's own."""
         with os.scandir(f"{self._folder}/{prefix}") as entries:
-            there = {
+            names = {
                 f"{prefix}{entry.name}" + ("/" if entry.is_dir(follow_symlinks=False) else "")
                 for entry in entries
             }
-        depth = prefix.count("/")
-        known = {name for name in self._files if name.startswith(prefix) and name.count("/") == depth}
-        known |= {name for name in self._folders if name.startswith(prefix) and name.count("/") == depth + 1}
-        if there - _OWN != known - {prefix}:
-            return False
-        self._folders[prefix] = changed_ns
-        return True
+        return names - _OWN
 
     def link(self, name: str, target: Path) -> File | None:
         """Link a file into another environment, and return it; None if it is not what was built.
@@ -307,9 +332,10 @@ def load(folder: Path) -> tuple[Manifest, bool] | None:
     path = folder / NAME
     try:
         written = path.stat().st_mtime
-        manifest = Manifest(folder, codec.from_json(path.read_bytes(), dict[str, File]))
+        kept = codec.from_json(path.read_bytes(), _Kept)
     except (OSError, codec.Unreadable):
         return None
+    manifest = Manifest(folder, kept.files, kept.folders)
     manifest._is_saved = True
     return manifest, written > time.time() - time.clock_gettime(_SINCE_START)
 
@@ -322,7 +348,7 @@ _SINCE_START = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def walk(folder: str, folders: dict[str, int] | None = None) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the path and the status of each file in an environment, and of empty directories.
 
-    `folders` gets the time of each directory's last change before it was listed.
+    `folders` gets the time of each directory's last change before it was listed, as `Manifest` has it.
 
     Raises:
         OSError: a directory cannot be read.
@@ -332,7 +358,7 @@ def walk(folder: str, folders: dict[str, int] | None = None) -> Iterator[tuple[s
         prefix = waiting.pop()
         is_empty = True
         if folders is not None:
-            folders[prefix] = os.lstat(f"{folder}/{prefix}").st_ctime_ns
+            folders[prefix] = _settled(os.lstat(f"{folder}/{prefix}").st_ctime_ns)
         with os.scandir(f"{folder}/{prefix}") as entries:
             for entry in entries:
                 is_empty = False
@@ -380,10 +406,22 @@ def _digest(path: str, status: os.stat_result, *, anew: bool = False) -> str:
         found = hashlib.file_digest(stream, "sha256").digest()
         after = os.fstat(stream.fileno())
     digest = f"sha256={urlsafe_b64encode(found).rstrip(b'=').decode()}"
-    # Within one tick of the kernel's clock, the file may change once more and keep the same time.
-    if _key(after) == key and time.time_ns() - status.st_ctime_ns > _MOMENT_NS:
+    if _key(after) == key and _settled(status.st_ctime_ns):
         _remember(after, digest)
     return digest
+
+
+def _to_keep(folders: Mapping[str, int]) -> dict[str, int]:
+    """Return the times of directories without that of the environment itself, which saving changes."""
+    return {prefix: changed_ns if prefix else 0 for prefix, changed_ns in folders.items()}
+
+
+def _settled(changed_ns: int) -> int:
+    """Return the time of a last change, or 0 if it is too recent to be told from another change.
+
+    Within one tick of the kernel's clock, a file or directory may change once more and keep the same time.
+    """
+    return changed_ns if time.time_ns() - changed_ns > _MOMENT_NS else 0
 
 
 def _is_as_known(path: str, file: File) -> bool:

@@ -323,6 +323,48 @@ def test_a_link_to_a_file_makes_no_folder_be_listed_again(
     assert (reads.contents, reads.folders) == (0, 0)
 
 
+def compared_again(folder: Path, manifest: Manifest) -> Manifest:
+    """The manifest that the next command reads, after this one has compared and saved it."""
+    assert manifest.check() == Findings()
+    manifest.save()
+    loaded = manifests.load(folder)
+    assert loaded is not None
+    return loaded[0]
+
+
+def test_the_next_command_lists_only_what_has_changed_since(
+    folder: Path, manifest: Manifest, reads: Reads
+) -> None:
+    other = compared_again(folder, compared_again(folder, manifest))
+    reads.contents = reads.folders = 0
+
+    assert other.check() == Findings()
+    assert (reads.contents, reads.folders) == (0, 1)  # of the environment itself, where the manifest is
+    assert other.is_saved
+
+
+@pytest.mark.parametrize("name", ["new.py", "bin/tool", f"{SITE}/demo/other.py", f"{SITE}/empty/"])
+def test_what_is_new_since_the_last_command_is_found(
+    folder: Path, manifest: Manifest, reads: Reads, name: str
+) -> None:
+    other = compared_again(folder, manifest)
+    (folder / name).mkdir() if name.endswith("/") else (folder / name).touch()
+
+    assert other.check() == Findings((name,))
+
+
+def test_a_folder_that_was_compared_in_the_moment_of_its_change_is_listed_again(
+    folder: Path, manifest: Manifest, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "_MOMENT_NS", 10**15)
+    other = compared_again(folder, manifest)
+    monkeypatch.setattr(manifests, "_MOMENT_NS", -1)
+    reads.folders = 0
+
+    assert other.check() == Findings()
+    assert reads.folders == len({path.parent for path in folder.rglob("*")})
+
+
 def test_other_rights_are_set_back_in_a_file_that_was_read_elsewhere(
     folder: Path, manifest: Manifest, reads: Reads
 ) -> None:

@@ -121,30 +121,64 @@ subprocess.run([sys.executable, "-I", "-S", "-c", "import time; held = b'x' * (6
     assert 60 * MIB <= run.peak_bytes < 120 * MIB
 
 
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_memory_is_read_in_the_same_way_everywhere(monkeypatch: pytest.MonkeyPatch, is_alone: bool) -> None:
+    held = b"\1" * (60 * MIB)
+    pids = [os.getpid()] if is_alone else [os.getpid(), os.getppid()]
+    by_kernel = sum(usage._memory(pid, alone=is_alone) for pid in pids)
+    monkeypatch.setattr(usage, "_HAS_SETS", False)
+    by_psutil = sum(usage._memory(pid, alone=is_alone) for pid in pids)
+
+    assert by_kernel > len(held)
+    assert by_kernel == pytest.approx(by_psutil, rel=0.1)
+
+
+@pytest.mark.parametrize("has_sets", [True, False])
+def test_a_process_that_is_gone_has_no_memory(monkeypatch: pytest.MonkeyPatch, has_sets: bool) -> None:
+    with subprocess.Popen(python("pass")) as ended:
+        ended.wait()
+    monkeypatch.setattr(usage, "_HAS_SETS", has_sets)
+
+    assert [usage._memory(ended.pid, alone=alone) for alone in (True, False)] == [0, 0]
+    assert not usage.is_alive(ended.pid)
+    assert usage.is_alive(os.getpid())
+
+
 class MadeUpProcessors:
     """A clock and two cores' counters that stand still until they are moved."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, counts: bool = True) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, proc: Path, *, has_proc: bool = True, counts: bool = True
+    ) -> None:
         self.now, self.user, self.idle, self.counts = 100.0, 50.0, 150.0, counts
         monkeypatch.setattr(usage.time, "monotonic", lambda: self.now)
         self.own = 0.0
         monkeypatch.setattr(usage, "own_seconds", lambda: self.own)
         monkeypatch.setattr(psutil, "cpu_times", self.times)
+        monkeypatch.setattr(usage, "_PROC", str(proc))
+        self.stat = proc / "stat" if has_proc else None
+        self.go_on(0.0, other_load=0.0)
 
-    def times(self) -> object:
-        """As psutil gives them: a guest's time is in the user's, too, and who waits for a disk is idle."""
-        kind = namedtuple("kind", ["user", "system", "idle", "iowait", "guest"])
-        return (
-            kind(self.user, 7.0, self.idle, self.user, 2 * self.user) if self.counts else kind(0, 0, 0, 0, 0)
+    def times(self) -> tuple[float, ...]:
+        """As the kernel gives them: a guest's time is also the user's, and who waits for a disk is idle."""
+        kind = namedtuple(
+            "kind", ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest"]
         )
+        if not self.counts:
+            return kind(*[0.0] * 9)
+        return kind(self.user, 0.0, 7.0, self.idle, self.user, 0.0, 0.0, 0.0, 2 * self.user)
 
     def go_on(self, seconds: float, *, other_load: float) -> None:
         """Let time pass in which other programs keep `other_load` cores at work."""
         self.now += seconds
         self.user += seconds * other_load
         self.idle += seconds * (2 - other_load)
+        if self.stat:
+            ticks = [round(each * os.sysconf("SC_CLK_TCK")) for each in self.times()]
+            self.stat.write_text(f"cpu  {' '.join(map(str, ticks))} 0\ncpu0 1 2 3\n")
 
 
+@pytest.mark.parametrize("has_proc", [True, False])
 @pytest.mark.parametrize(
     ("other_load", "run_s", "expected"),
     [
@@ -156,17 +190,24 @@ class MadeUpProcessors:
     ],
 )
 def test_what_keeps_the_processors_busy_beside_the_run_is_others(
-    monkeypatch: pytest.MonkeyPatch, other_load: float, run_s: float, expected: float
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    has_proc: bool,
+    other_load: float,
+    run_s: float,
+    expected: float,
 ) -> None:
-    machine = MadeUpProcessors(monkeypatch)
+    machine = MadeUpProcessors(monkeypatch, tmp_path, has_proc=has_proc)
     others = usage.OtherLoad()
     machine.go_on(4.0, other_load=other_load)
 
     assert others.cores(run_s) == pytest.approx(expected)
 
 
-def test_what_the_tool_builds_beside_the_run_is_not_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = MadeUpProcessors(monkeypatch)
+def test_what_the_tool_builds_beside_the_run_is_not_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = MadeUpProcessors(monkeypatch, tmp_path)
     others = usage.OtherLoad()
     machine.go_on(4.0, other_load=1.75)
     machine.own += 2.0
@@ -174,8 +215,10 @@ def test_what_the_tool_builds_beside_the_run_is_not_others(monkeypatch: pytest.M
     assert others.cores(4.0) == pytest.approx(0.25)
 
 
-def test_a_system_that_does_not_count_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = MadeUpProcessors(monkeypatch, counts=False)
+def test_a_system_that_does_not_count_says_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = MadeUpProcessors(monkeypatch, tmp_path, counts=False)
     others = usage.OtherLoad()
     machine.go_on(4.0, other_load=1.0)
 

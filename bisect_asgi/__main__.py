@@ -7,6 +7,8 @@ import sys
 _INTERRUPTED = 130
 # The default looks for garbage a hundred times while a command is only importing, a tenth of its time.
 gc.set_threshold(100_000, 20, 20)
+# httpx imports its own command with click, pygments and rich, a third of its time, and does without it too.
+sys.modules["httpx._main"] = None  # type: ignore[assignment]
 
 try:
     import errno

@@ -160,6 +160,8 @@ def test_an_answer_that_is_remembered_imports_nothing_for_what_it_does_not_do(co
     again = run(command, *ASKED, *NAMED)
 
     assert {"httpx", "bisect_asgi.backend.index.requests"} <= first  # the names are those of modules
+    assert first & {"click", "pygments"} == set()
+    assert "psutil" not in first or sys.platform != "linux"
     assert len(command.index.requests) == asked
     assert again & NOT_FOR_A_REMEMBERED_ANSWER == set()
 

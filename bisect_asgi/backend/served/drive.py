@@ -50,6 +50,8 @@ class StartFailed(Exception):
 
 def main() -> None:
     """Run the request of the command line."""
+    # httpx imports its own command with click, pygments and rich, and does without it too.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
     request = codec.from_json(Path(sys.argv[1]).read_bytes(), DriveRequest)
     driven = replace(run(request), own_cpu_s=time.process_time())
     Path(request.report, RESULT).write_bytes(codec.to_json(driven))

@@ -1,4 +1,7 @@
-"""The `server` that a probe is called with: the served app, seen from outside."""
+"""The `server` that a probe is called with: the served app, seen from outside.
+
+httpx is imported by the probes that use it, because that takes longer than many a probe.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,13 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import httpx
-
 from bisect_asgi.backend.in_candidate.bisect_asgi_client import Handle, Request, readings
 from bisect_asgi.backend.process.usage import memory_of
 from bisect_asgi.backend.served.clients import LoadResult
 from bisect_asgi.core.metrics import stats
 
 if TYPE_CHECKING:
+    import httpx
     from websockets.sync.client import ClientConnection
 
 _CLIENT_TIMEOUT_S = 10.0
@@ -26,11 +28,15 @@ class Server(Handle):
     @cached_property
     def client(self) -> httpx.Client:
         """An HTTP/1.1 client that keeps its connections; each wait is limited to ten seconds."""
+        import httpx
+
         return httpx.Client(base_url=self.url, timeout=_CLIENT_TIMEOUT_S, trust_env=False)
 
     @cached_property
     def async_client(self) -> httpx.AsyncClient:
         """The same client for `async def probe`."""
+        import httpx
+
         return httpx.AsyncClient(base_url=self.url, timeout=_CLIENT_TIMEOUT_S, trust_env=False)
 
     def websocket(self, path: str = "/") -> AbstractContextManager[ClientConnection]:

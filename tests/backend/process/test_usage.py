@@ -134,12 +134,30 @@ def test_memory_is_read_in_the_same_way_everywhere(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("has_sets", [True, False])
+def test_processor_time_is_that_of_a_process_and_of_its_children(
+    monkeypatch: pytest.MonkeyPatch, has_sets: bool
+) -> None:
+    monkeypatch.setattr(usage, "_HAS_SETS", has_sets)
+    busily = "import time\nwhile time.process_time() < 0.3: pass\n"
+    starts = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {busily!r}])\n"
+    code = f"{busily}{starts}print(flush=True)\ninput()"
+    with subprocess.Popen(python(code), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as computed:
+        assert computed.stdout
+        assert computed.stdout.readline()
+        seconds = usage.tree_seconds(computed.pid)
+        computed.communicate(b"\n")
+
+    assert 0.55 < seconds < 5
+
+
+@pytest.mark.parametrize("has_sets", [True, False])
 def test_a_process_that_is_gone_has_no_memory(monkeypatch: pytest.MonkeyPatch, has_sets: bool) -> None:
     with subprocess.Popen(python("pass")) as ended:
         ended.wait()
     monkeypatch.setattr(usage, "_HAS_SETS", has_sets)
 
     assert [usage._memory(ended.pid, alone=alone) for alone in (True, False)] == [0, 0]
+    assert usage.tree_seconds(ended.pid) == 0.0
     assert not usage.is_alive(ended.pid)
     assert usage.is_alive(os.getpid())
 

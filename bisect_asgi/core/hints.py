@@ -208,7 +208,7 @@ def _for_reason(
 ) -> str | None:
     """Return the hint for a reason that all have in common."""
     phases = {signature.phase for signature in signatures}
-    if all(map(_is_of_python, signatures)) or phases == {Phase.INSTALL}:
+    if all(map(is_of_python, signatures)) or phases == {Phase.INSTALL}:
         return _for_python(known, keys, what="install" if phases == {Phase.INSTALL} else "be imported")
     if phases == {Phase.RESOLVE}:
         return "their requirements have no solution: pass another `--deps` or `--python`"
@@ -217,8 +217,8 @@ def _for_reason(
     return None
 
 
-def _is_of_python(signature: Signature) -> bool:
-    """Return whether code failed because this Python is not the one that it was written for."""
+def is_of_python(signature: Signature) -> bool:
+    """Return whether an import failed because this Python is not one that the code was written for."""
     if signature.phase is not Phase.IMPORT:
         return False
     match = _missing(signature) or _OF_MODULE.search(signature.shown)

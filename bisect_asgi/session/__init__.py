@@ -99,6 +99,9 @@ def _bisect(plan: Plan, services: Services, emit: Emit) -> ResultKind:
     return result.answer.kind
 
 
+_WITHOUT_BOUNDARY = (ResultKind.NOT_REPRODUCED, ResultKind.INCONCLUSIVE)
+
+
 def _stretches(plan: Plan) -> tuple[Stretch, ...]:
     """Return the stretches of a run with this plan, as far as they are known before it."""
     is_left_out = {
@@ -135,8 +138,9 @@ def _elsewhere(search: Search, stages: Stages) -> Search | None:
 
 
 def _further(result: SearchResult, stages: Stages) -> SearchResult:
-    """Return the result on a Python that has wheels for other releases, if nothing changes on this one."""
-    if not (result.answer.kind is ResultKind.NOT_REPRODUCED and result.search.goes_on_elsewhere):
+    """Return the result on a Python that can test other releases, if this one shows no boundary."""
+    choice = result.search.space.choice
+    if result.answer.kind not in _WITHOUT_BOUNDARY or choice is None or not choice.others:
         return result
     from bisect_asgi.session.bisection.elsewhere import further
 

@@ -6,6 +6,7 @@ then runs on the first one on which all named ends are as the user says.
 
 No Python has wheels for the whole history of a compiled package. If all releases with wheels for the chosen
 Python agree, the others are searched on the Pythons that have wheels for them; see `core.releases.coverage`.
+If the result depends on releases that cannot be imported on the chosen Python, an older one is searched.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bisect_asgi.core.text import listing
 from bisect_asgi.session.axes import axis_of
 from bisect_asgi.session.axes.base import Axis, SearchSpace, wheels_of
 from bisect_asgi.session.bisection import Search, announce
+from bisect_asgi.session.bisection.older import not_imported, older_python
 from bisect_asgi.session.bisection.run import SearchResult
 from bisect_asgi.session.bisection.stages import Stages, ending, started
 
@@ -86,19 +88,19 @@ def _wrong_ends(search: Search) -> dict[int, Outcome]:
 
 
 def further(result: SearchResult, services: Services, find: Callable[[Search], SearchResult]) -> SearchResult:
-    """Search on the Pythons that have wheels for releases that the chosen one has none for.
+    """Search on the Pythons that can test releases which the chosen one cannot.
 
-    Return the result on the first one on which something changes, or else `result`, with notes on the other
-    Pythons. `find` runs a search.
+    Return the result on the first one that shows more, or else `result`, with notes on the other Pythons.
+    `find` runs a search.
     """
     search, choice = result.search, result.search.space.choice
-    if choice is None:
+    tries = _tries(result)
+    if choice is None or not tries:
         return result
     told = [_on(choice.target, result.answer)]
-    for target in search.further_pythons:
+    for target, reason in tries:
         text = f"{told[-1]}; searching on Python {target.interpreter.short}"
         search.emit(events.Note(text=text, is_live=True))
-        reason = f"has wheels for releases that Python {choice.interpreter.short} has none for"
         rest = tuple(each for each in (choice.target, *choice.others) if each is not target)
         plan = replace(search.plan, python=target.interpreter.path, other_pythons=rest)
         try:
@@ -106,11 +108,40 @@ def further(result: SearchResult, services: Services, find: Callable[[Search], S
         except BisectError as error:  # no worker has that Python, for example
             search.emit(events.Note(text=f"Python {target.interpreter.short} could not be tried: {error}"))
             break
-        if other.answer.kind is not ResultKind.NOT_REPRODUCED:
+        if _shows_more(other, result):
             _note(search, told)
             return other
         told.append(_on(target, other.answer))
     return find(_back(search, services, told[1:]))
+
+
+def _tries(result: SearchResult) -> list[tuple[TargetPython, str]]:
+    """Return the Pythons on which the search continues, with the reasons."""
+    search, choice = result.search, result.search.space.choice
+    if choice is None:
+        return []
+    if result.answer.kind is ResultKind.NOT_REPRODUCED and search.goes_on_elsewhere:
+        why = f"has wheels for releases that Python {choice.interpreter.short} has none for"
+        return [(target, why) for target in search.further_pythons]
+    untestable = not_imported(search, result.answer)
+    older = older_python(search, untestable) if untestable else None
+    if untestable is None or older is None:
+        return []
+    name = search.context.axis.name(untestable.label)
+    return [(older, f"{name} cannot be imported on Python {choice.interpreter.short}")]
+
+
+def _shows_more(other: SearchResult, result: SearchResult) -> bool:
+    """Return whether a result says more than the one on the chosen Python.
+
+    After a gap, only a boundary does, and only one of the same failure: on another Python, the newest release
+    may fail for that Python's sake.
+    """
+    if result.answer.kind is ResultKind.NOT_REPRODUCED and result.search.goes_on_elsewhere:
+        return other.answer.kind is not ResultKind.NOT_REPRODUCED
+    known, seen = (each.search.judgement().reference for each in (result, other))
+    is_same = any(one.is_same_failure(another) for one in known for another in seen)
+    return other.answer.kind is ResultKind.FOUND and is_same
 
 
 def _on(target: TargetPython, answer: Result) -> str:

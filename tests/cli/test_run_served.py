@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import fake_uvicorn
@@ -139,3 +140,42 @@ def test_both_sides_are_shown_by_what_the_markdown_has(
     script = (reader.folder / "reproduce.py").read_text()
     assert script.rstrip() in (shell.folder / "issue.txt").read_text()
     assert "Save as reproduce.py: " in (shell.folder / "issue.html").read_text()
+
+
+COUNTED = """
+def probe(server):
+    import os
+    with open(os.environ["DIARY"], "a+") as runs:
+        runs.write("run\\n")
+        runs.seek(0)
+        number = len(runs.readlines())
+    if number % 2 and {pid}:
+        os.kill({pid}, 9)
+    assert len(server.client.get("/").content) == 10, "another size"
+"""
+
+
+@pytest.mark.parametrize("pid", ["server.pid", "os.getpid()"], ids=["server", "driver"])
+def test_a_search_has_the_same_result_if_each_run_is_killed_once(shell: Shell, pid: str) -> None:
+    publish(shell, "++--")
+
+    def searched(pid: str) -> tuple[dict[str, Any], int]:
+        shell.write("leak.py", APP + COUNTED.format(pid=pid))
+        shell.diary.unlink(missing_ok=True)
+        report: dict[str, Any] = shell.report("--confirm", "1", "--no-culprit")
+        return report, len(shell.diary.read_text().splitlines())
+
+    undisturbed, runs = searched("0")
+    disturbed, attempts = searched(pid)
+
+    assert attempts == 2 * runs
+    for part in ("headline", "affected"):
+        assert disturbed[part] == undisturbed[part]
+    told = [(row["label"], row["verdict"]) for row in undisturbed["candidates"]]
+    assert [(row["label"], row["verdict"]) for row in disturbed["candidates"]] == told
+    kills = [
+        f"a run on {label} was killed (SIGKILL) by something else, such as the kernel when memory runs out; "
+        "it was made again"
+        for label, verdict in told
+    ]
+    assert sorted(disturbed["notes"]) == kills

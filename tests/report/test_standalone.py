@@ -200,6 +200,60 @@ def test_a_run_ends_at_its_time_limit(desk: Desk, failures: tuple[str, ...], cod
     assert done == (code, f"{word}: no result within 0.5 s")
 
 
+@pytest.mark.parametrize(("kills", "code"), [(1, GOOD), (2, BAD)])
+def test_a_run_whose_server_is_killed_is_made_again_once(desk: Desk, kills: int, code: int) -> None:
+    probe = HELLO + (
+        "\ndef probe(server):\n"
+        "    import os\n"
+        "    server.client.get('/')\n"
+        "    with open('runs', 'a+') as runs:\n"
+        "        runs.write('run\\n')\n"
+        "        runs.seek(0)\n"
+        f"        if len(runs.readlines()) <= {kills}:\n"
+        "            os.kill(server.pid, 9)\n"
+        "    server.client.get('/')\n"
+    )
+    done = desk.done(probe, FAILURES=("RemoteProtocolError", "ConnectionRefusedError"))
+
+    assert done.returncode == code, done.stdout
+    assert "something else has killed this run, so it is made again\n" in done.stdout
+    assert (desk.folder / "runs").read_text().count("run") == 2
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (1, (GOOD, "good: size = 3 (bad: above 10)")),
+        (2, (UNTESTABLE, "untestable: it ended with exit code -9")),
+    ],
+)
+def test_a_script_that_is_killed_is_run_again_once(desk: Desk, times: int, told: tuple[int, str]) -> None:
+    probe = (
+        "import os\n"
+        "with open('runs', 'a+') as runs:\n"
+        "    runs.write('run\\n')\n"
+        "    runs.seek(0)\n"
+        f"    if len(runs.readlines()) <= {times}:\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "print('@metric size 3')\n"
+    )
+    assert desk.run(probe, PROBE="leak.py", METRIC="size", ABOVE=10.0) == told
+
+
+def test_what_a_killed_run_used_is_not_of_the_next_one(desk: Desk) -> None:
+    probe = (
+        "import os, time\n"
+        "if not os.path.exists('runs'):\n"
+        "    open('runs', 'w').close()\n"
+        "    while time.process_time() < 2:\n"
+        "        pass\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    code, told = desk.run(probe, PROBE="leak.py", METRIC="cpu", ABOVE=1.5)
+
+    assert code == GOOD, told
+
+
 def test_where_a_server_hangs_is_shown(desk: Desk) -> None:
     probe = WAITS.replace("timeout_s=0.2", "timeout_s=60")
     done = desk.done(probe, FAILURES=("time-out",), TIMEOUT_S=1.0, HANGS=True)

@@ -533,8 +533,8 @@ def drive_load(server: "Any", *, request: str, requests: int, concurrency: int, 
     return {"growth": grown, "p50": done.p50, "p95": done.p95, "p99": done.p99, "rate": done.rate}
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """Send SIGINT to the server up to twice; kill it if it still runs.
+def end(process: "subprocess.Popen[bytes]") -> bool:
+    """Send SIGINT to the server up to twice; kill it if it still runs. Return whether something else killed it.
 
     At the first SIGINT, uvicorn waits for open requests and tasks; at the second, it does not.
     """
@@ -542,10 +542,10 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         try:
-            process.wait(SHUTDOWN_S)
-            return
+            return process.wait(SHUTDOWN_S) == -signal.SIGKILL
         except subprocess.TimeoutExpired:
             continue
     print("the server was still running %g s after SIGINT" % (2 * SHUTDOWN_S), flush=True)
     process.kill()
     process.wait()
+    return False

@@ -22,6 +22,7 @@ import threading
 import traceback
 from collections import Counter
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from weakref import WeakSet
 
 SETTLE_S = 1.0
@@ -163,20 +164,33 @@ def reporting(server_class, control):
 def is_first_of(workers):
     """Fork `workers` processes that share the socket; return in each whether it is the first.
 
-    The parent passes SIGINT on to them and ends when the last one has ended. uvicorn's own workers are not
-    used: each imports the app by its name, but a function may make the app of a probe.
+    The parent passes SIGINT on to them and ends when the last one has ended, in the same way as a worker that
+    was killed. uvicorn's own workers are not used: each imports the app by its name, but a function may make
+    the app of a probe.
     """
     if workers == 1:
         return True
-    children = []
+    children = set()
     for number in range(workers):
         child = os.fork()
         if child == 0:
             return number == 0
-        children.append(child)
-    signal.signal(signal.SIGINT, lambda *_: [os.kill(child, signal.SIGINT) for child in children])
-    codes = [os.waitpid(child, 0)[1] for child in children]
-    os._exit(1 if any(codes) else 0)
+        children.add(child)
+    signal.signal(signal.SIGINT, lambda *_: interrupt(children))
+    ends = []
+    while children:
+        child, status = os.wait()
+        children.discard(child)
+        ends.append(status)
+    if signal.SIGKILL in map(os.WTERMSIG, ends):
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(1 if any(ends) else 0)
+
+
+def interrupt(children):
+    for child in children:
+        with suppress(ProcessLookupError):  # it may just have ended
+            os.kill(child, signal.SIGINT)
 
 
 def serve(request):

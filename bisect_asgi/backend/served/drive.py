@@ -63,14 +63,15 @@ def run(request: DriveRequest) -> Driven:
         probe = ready_made(request.load) if request.load else load_probe(Path(str(request.probe_file)))
     except Exception as error:
         return Driven(outcome=Outcome.ERROR, phase=Phase.DRIVE, type=type(error).__name__, message=str(error))
-    log = Path(request.report, "server.log")
+    log, killed = Path(request.report, "server.log"), list[bool]()
     try:
-        with serving(request, log) as server:
-            return drive(server, probe)
+        with serving(request, log, on_killed=lambda: killed.append(True)) as server:
+            driven = drive(server, probe)
     except StartFailed as error:
-        return error.driven
+        driven = error.driven
     finally:
         _print_log(log.read_bytes())
+    return replace(driven, server_killed=bool(killed))
 
 
 def _print_log(log: bytes) -> None:
@@ -84,8 +85,11 @@ def _print_log(log: bytes) -> None:
 
 
 @contextmanager
-def serving(request: DriveRequest, log: Path) -> Iterator[Server]:
-    """Start the server, yield it when it is ready, and end it afterwards, by force if needed."""
+def serving(request: DriveRequest, log: Path, *, on_killed: Callable[[], object] = bool) -> Iterator[Server]:
+    """Start the server, yield it when it is ready, and end it afterwards, by force if needed.
+
+    `on_killed` is called at the end if something else has killed the server or one of its workers.
+    """
     with log.open("wb") as output:
         what = {"file": request.app_file, "name": request.app_name, "options": request.options}
         command = [request.python, str(_INSIDE)]
@@ -97,7 +101,8 @@ def serving(request: DriveRequest, log: Path) -> Iterator[Server]:
         yield server
     finally:
         server.close()
-        end(process)
+        if end(process):
+            on_killed()
         ours.close()
 
 

@@ -48,3 +48,5 @@ class Driven(Struct, frozen=True, kw_only=True):
     stacks: str = ""
     server_raised: LastException | None = None
     """The exception of the last traceback in the server's log, if the run failed."""
+    server_killed: bool = False
+    """Whether something other than the driver has killed the server, or a worker of it, with SIGKILL."""

@@ -4,6 +4,11 @@ No program ends by SIGKILL on its own: the kernel sends that signal when memory 
 such a run says nothing by itself, and it is made again at once. If that run is killed, too, it is no
 coincidence: the release may use memory until the kernel kills it. Then the run counts, as a failure.
 
+In a run of a served probe, this holds for the driver, the server and the server's workers. A driver that is
+killed twice leaves no result, so the run is an error. A killed worker does not end the others: if a worker is
+killed in the repeated run, too, the outcome is what the probe made of it. A process that the probe or the app
+itself has started is not watched, because the program that started it decides what its end means.
+
 Other signals (SIGSEGV, SIGABRT) are crashes of the program itself. Where this tool kills a run, at a limit or
 because it was canceled, the run has no exit code.
 """

@@ -106,7 +106,7 @@ def run_probe(
             raise OSError(f"`{folder}` was removed while it ran")
         if is_of_sigkill(run.exit_code, of_shell=probe.command is not None):
             on_killed()
-        seen = _observe_driven(probe, run, report) if served else _observe(probe, run, report)
+        seen = _observe_driven(probe, run, report, on_killed) if served else _observe(probe, run, report)
         if probe.command and not report.named("stacks-*.txt"):
             seen = _of_the_machine(seen, host_script(probe.command, environ["PATH"], environment.folder))
         on_imported(_imported(report))
@@ -195,8 +195,11 @@ def _drive(
     return [sys.executable, "-P", "-m", "bisect_asgi.backend.served.drive", str(path)]
 
 
-def _observe_driven(probe: Probe, run: Run, report: Reports) -> Observation:
-    """Return the observation of a served probe; without a result file, the driver was stopped or failed."""
+def _observe_driven(probe: Probe, run: Run, report: Reports, on_killed: Callable[[], object]) -> Observation:
+    """Return the observation of a served probe; without a result file, the driver was stopped or failed.
+
+    `on_killed` is called if the server was killed; that of the driver is in `run`.
+    """
     base = _observe(probe, run, report)
     if run.over_limit:
         return base
@@ -204,6 +207,8 @@ def _observe_driven(probe: Probe, run: Run, report: Reports) -> Observation:
         driven = codec.from_json(report.read(RESULT) or b"", Driven)
     except codec.Unreadable:
         return base if run.timed_out else replace(base, outcome=Outcome.ERROR)
+    if driven.server_killed:
+        on_killed()
     if driven.outcome is Outcome.ERROR:
         raise UsageError(
             f"the driver half of `{probe.script}` does not load: {driven.type}: {driven.message}",

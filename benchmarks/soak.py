@@ -5,12 +5,15 @@
 
 A round is a search over made-up releases on an index of this machine, by one command or by two that share a
 cache. The probe is a script or a served app, or a dependency of the releases has to be built. Meanwhile
-processes are killed with SIGKILL: the command, its fork server, a supervisor, uv, or a process that uv runs.
-The depth in the process tree is chosen first, each depth equally often. The killer then waits for a process
-at that depth, into the next rounds if needed, because most of the time the command is the only process. The
-processes of the probe are not killed, nor the server and the driver of a served probe: that would be a
-failure of the probe. A command that was killed is started again, as its user would do. At the end, the
-commands must have the same results as without kills. No process and no temporary file may be left.
+processes are killed with SIGKILL: the command, its fork server, a supervisor, uv, a process that uv runs, the
+process of the probe, or the driver and the server of a served probe. The depth in the process tree is chosen
+first, each depth equally often. The killer then waits for a process at that depth, into the next rounds if
+needed, because most of the time the command is the only process. A command that was killed is started again,
+as its user would do. At the end, the commands must have the same results as without kills. No process and no
+temporary file may be left.
+
+Two processes of a probe are spared. The process that the script itself starts is one: its end is what the
+script reports. The other is a run that repeats a killed one, because a second kill counts as a failure.
 
 The number of stored observations is not compared: a search that continues knows more than one that begins,
 and so runs other candidates. Instead, the event logs of all commands are compared with the store. Each
@@ -22,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -71,6 +75,9 @@ SERVER = ("uvicorn==0.17.6", "h11==0.13.0", "click==8.1.3", "asgiref==3.5.2")
 COMMAND = ("demo", "--probe", "probe.py", "--python", PYTHON, "--jobs", "1", "--history", "none", "--quiet")
 SERVED = ("--with", SERVER[0], "--uvicorn", "lifespan=off")
 
+
+_OF_A_RUN = re.compile(r"/runs/(\d+)-(\d+)/")
+"""In the working directory of all processes of a run: the command's process number, and the run's number."""
 
 WAYS = ("script", "served", "built")
 """A script or an app as the probe, or a script on releases whose dependency has to be built."""
@@ -176,34 +183,64 @@ class Killer:
     Args:
         kills: the number of processes to kill.
         chance: the source of the random choices.
+        depth: that of the first process; None for a random one.
     """
 
-    def __init__(self, kills: int, chance: random.Random) -> None:
+    def __init__(self, kills: int, chance: random.Random, *, depth: int | None = None) -> None:
         self.left = kills
         self.killed: Counter[str] = Counter()
         self._chance = chance
-        self._depth = chance.randrange(_DEEPEST + 1)
+        self._spared: set[tuple[int, int]] = set()
+        self._depth = chance.randrange(_DEEPEST + 1) if depth is None else depth
 
     def kill_one(self, running: list[subprocess.Popen[str]]) -> bool:
         """Wait for a process at the chosen depth of those commands and kill it; False if all have ended."""
         while tree := _tree(running):
-            found = [process for process, depth in tree if depth == self._depth]
+            found = [process for process, depth in tree if depth == self._depth and not self.spares(process)]
             if not found:
                 time.sleep(_POLL_S)
                 continue
             victim = self._chance.choice(found)
             with suppress(psutil.Error):
-                name = f"depth {self._depth}: {victim.name()}"
+                name, run = f"depth {self._depth}: {_what(victim)}", run_of(victim)
                 victim.kill()
                 self.killed[name] += 1
+                if run:
+                    command, number = run
+                    self._spared.add((command, number + 1))
                 self.left -= 1
                 self._depth = self._chance.randrange(_DEEPEST + 1)
                 return True
         return False
 
+    def spares(self, process: psutil.Process) -> bool:
+        """Return whether the process is of a run that is made again because the one before was killed."""
+        return run_of(process) in self._spared
+
+
+def run_of(process: psutil.Process) -> tuple[int, int] | None:
+    """Return the command and the number of the run that the process belongs to, or None."""
+    with suppress(psutil.Error):
+        if found := _OF_A_RUN.search(process.cwd()):
+            return int(found[1]), int(found[2])
+    return None
+
+
+def _what(process: psutil.Process) -> str:
+    """Return which part of the tool a process is, or its name."""
+    line = " ".join(process.cmdline())
+    if _is_script(line):
+        return "probe"
+    parts = {"supervisor.py": "supervisor", "backend.served": "driver", "bisect_asgi_serve": "server"}
+    return next((part for mark, part in parts.items() if mark in line), process.name())
+
+
+def _is_script(line: str) -> bool:
+    return "probe.py" in line and "bisect_asgi" not in line
+
 
 def _tree(running: list[subprocess.Popen[str]]) -> list[tuple[psutil.Process, int]]:
-    """Return the processes of those commands but the probe's own, each with its depth."""
+    """Return the processes of those commands, but those that the script starts, each with its depth."""
     tree = [(process, 0) for each in running if each.poll() is None for process in _alive(each.pid)]
     for process, _ in list(tree):
         with suppress(psutil.Error):
@@ -213,14 +250,9 @@ def _tree(running: list[subprocess.Popen[str]]) -> list[tuple[psutil.Process, in
 
 
 def _is_of_the_probe(process: psutil.Process) -> bool:
+    """Return whether the probe's script has started the process."""
     with suppress(psutil.Error):
-        own = [" ".join(each.cmdline()) for each in (process, *process.parents()[:1])]
-        return any(
-            "bisect_asgi_serve" in line
-            or "bisect_asgi.backend.served" in line
-            or ("probe.py" in line and "bisect_asgi" not in line)
-            for line in own
-        )
+        return any(_is_script(" ".join(parent.cmdline())) for parent in process.parents()[:1])
     return False
 
 
@@ -248,7 +280,7 @@ def disturbed(one: Round, commands: int, kills: int, chance: random.Random, kill
         for process in [each for each in running if is_over or each.poll() is not None]:
             running.remove(process)
             stdout, stderr = process.communicate(timeout=_LONGEST_S)
-            if process.returncode < 0 or "killed" in stderr:  # we killed it, so it is started again
+            if process.returncode < 0 or "was killed" in stderr:  # we killed it, so it is started again
                 running.append(one.start())
             else:
                 said.append(stdout or stderr)

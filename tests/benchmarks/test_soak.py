@@ -1,9 +1,16 @@
-"""What the soak takes for lost, and for made in vain."""
+"""What the soak takes for lost, and for made in vain; and whom it spares."""
 
 from __future__ import annotations
 
+import random
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
 import pytest
-from soak import Told, disagreement
+from soak import Killer, Told, disagreement
 from support.builders import failed, passed
 
 from bisect_asgi.core.records import replace
@@ -36,3 +43,29 @@ def test_what_is_made_although_the_same_was_there_is_made_in_vain() -> None:
 
 def test_what_is_kept_twice_is_told() -> None:
     assert disagreement([], [[A, A]]) == "an observation is kept twice"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "600"], cwd=folder, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_the_run_that_repeats_a_killed_one_is_spared_and_no_other(tmp_path: Path) -> None:
+    killer = Killer(1, random.Random(0), depth=0)
+    with ExitStack() as started:
+        run, again, next_one, other, none = (
+            started.enter_context(running(tmp_path / name))
+            for name in ("runs/7-3/box/work", "runs/7-4/box/work", "runs/7-5/box", "runs/8-4/box", "else")
+        )
+        assert not any(
+            killer.spares(psutil.Process(each.pid)) for each in (run, again, next_one, other, none)
+        )
+
+        assert killer.kill_one([run])
+
+        assert run.wait() == -9
+        assert killer.spares(psutil.Process(again.pid))
+        assert not any(killer.spares(psutil.Process(each.pid)) for each in (next_one, other, none))

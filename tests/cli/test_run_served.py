@@ -171,8 +171,8 @@ def test_a_search_has_the_same_result_if_each_run_is_killed_once(shell: Shell, p
     assert attempts == 2 * runs
     for part in ("headline", "affected"):
         assert disturbed[part] == undisturbed[part]
-    told = [(row["label"], row["verdict"]) for row in undisturbed["candidates"]]
-    assert [(row["label"], row["verdict"]) for row in disturbed["candidates"]] == told
+    told = [(row["version"], row["verdict"]) for row in undisturbed["rows"]]
+    assert [(row["version"], row["verdict"]) for row in disturbed["rows"]] == told
     kills = [
         f"a run on {label} was killed (SIGKILL) by something else, such as the kernel when memory runs out; "
         "it was made again"

@@ -28,11 +28,14 @@ class Repeat(Struct):
         return Outcome.UNTESTABLE if self.ruling.fails_differently else self.ruling.outcome
 
     def told(self, verdict: Callable[[Outcome], str]) -> str:
-        """Return `bad in 3 more runs`, or of a flaky candidate `failed in 2 of 3 more runs`."""
+        """Return `bad in 3 more runs`, or of a flaky candidate `failed in 2 of 3 more runs`.
+
+        A sample has no verdict as long as no threshold is known.
+        """
         count = len(self._outcomes)
         if self.ruling.is_flaky:
             return f"failed in {self._outcomes.count(Outcome.FAILED)} of {plural(count, 'more run')}"
-        return f"{verdict(self.outcome)} in {plural(count, 'more run')}"
+        return f"{verdict(self.outcome)} in {plural(count, 'more run')}".lstrip()
 
 
 class Repeats:

@@ -402,15 +402,19 @@ def test_a_run_after_what_does_not_count_any_more_is_new(void: events.Event) -> 
     ] * 2
 
 
-def test_samples_that_show_nothing_new_are_counted_with_their_median() -> None:
-    log = [replace(STARTED, metric="size", limit="above 5.0 MiB"), LISTED]
+@pytest.mark.parametrize(
+    ("limit", "verdict"),
+    [pytest.param("above 5.0 MiB", "good ", id="threshold"), pytest.param("", "", id="no-threshold-yet")],
+)
+def test_samples_that_show_nothing_new_are_counted_with_their_median(limit: str, verdict: str) -> None:
+    log = [replace(STARTED, metric="size", limit=limit), LISTED]
     for value in (2.0, 1.0, 3.0, 4.0):
         sample = replace(SAMPLE, metrics={"size": value * 1024**2})
         log += [finished(3, sample), judged(rulings=[(3, GOOD)])]
 
     told = plain_lines([*log, events.RunFinished(kind=ResultKind.FOUND, elapsed_s=2.0)])
 
-    assert told[2:] == ["1.3 good in 3 more runs (size = 3.0 MiB)"]
+    assert told[2:] == [f"1.3 {verdict}in 3 more runs (size = 3.0 MiB)"]
 
 
 ADDED = (

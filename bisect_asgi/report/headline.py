@@ -15,6 +15,7 @@ from bisect_asgi.report.culprit import because, is_named
 from bisect_asgi.report.document import Report
 from bisect_asgi.report.failures import fails
 from bisect_asgi.report.history import longest_unknown
+from bisect_asgi.report.metrics import are_steps
 from bisect_asgi.report.rows import Row, changed_before, day_of
 
 _MOST_CHANGES = 4
@@ -169,7 +170,8 @@ def _history(report: Report, *, with_causes: bool) -> str:
     if earlier > 0:
         phrases = [f"changed {earlier} times before", *phrases[earlier:]]
     *before, last = phrases
-    return f"{report.plan.axis.subject} {', '.join(before)}{',' if len(before) > 1 else ''} and {last}"
+    subject = report.plan.axis.subject + (f": {report.plan.metric}" if _risen(report) else "")
+    return f"{subject} {', '.join(before)}{',' if len(before) > 1 else ''} and {last}"
 
 
 def _change(report: Report, change: NamedBoundary, *, with_cause: bool = False) -> str:
@@ -189,8 +191,25 @@ def _verb(report: Report, change: NamedBoundary) -> str:
     plan = report.plan
     verbs = {plan.term_new: "broke", plan.term_old: "was fixed"}
     verb = verbs.get(change.verdict, "changed") if _has_usual_terms(report) else f"became {change.verdict}"
+    risen = _risen(report)
+    if change.first in risen:
+        verb = "rose" if risen[change.first] else "fell"
     where = f"between {change.last} and {change.first}" if change.gap else f"in {change.first}"
     return f"{verb} {where}"
+
+
+def _risen(report: Report) -> dict[str, bool]:
+    """Return whether the metric rose at each of several steps; none if the changes are no steps.
+
+    Both sides of a step may be beyond the threshold, which was set at the newest one. So a verdict does not
+    describe a step.
+    """
+    if len(report.changes) < 2 or not are_steps(report.changes, report.levels, report.ends):
+        return {}
+    sizes = report.steps or tuple((before.value, after.value) for before, after in pairwise(report.levels))
+    return {
+        change.first: after > before for change, (before, after) in zip(report.changes, sizes, strict=True)
+    }
 
 
 def _is_found(stage: Report) -> bool:

@@ -237,6 +237,26 @@ def test_without_a_threshold_a_change_is_as_probable_as_its_level() -> None:
     assert "Change " not in shown(report)
 
 
+@pytest.mark.parametrize(
+    ("steps", "second"),
+    [
+        pytest.param((), "fell in 1.3", id="levels"),
+        pytest.param(((10.0, 15.0), (12.0, 13.0)), "rose in 1.3", id="beside-a-trend"),
+    ],
+)
+def test_of_several_steps_the_headline_has_their_directions(
+    steps: tuple[tuple[float, float], ...], second: str
+) -> None:
+    levels = replace(LEVELS, steps=steps, creep=0.5 if steps else None)
+    finished = replace(FOUND, changes=(Boundary(low=1, high=2), Boundary(low=2, high=3)), shortest=1)
+    trials = [tried(key, measured(12 * MIB)) for key in range(5)]
+
+    at_the_newest = replace(SAMPLED, low=2, high=3)
+    report = fold([MEASURED, LISTED, at_the_newest, *trials, levels, judged(GOOD, BAD, BAD), finished])
+
+    assert report.headline == f"app: size rose in 1.2 and {second}"
+
+
 def test_with_a_threshold_between_the_ends_a_change_is_as_probable_as_its_sides() -> None:
     finished = replace(FOUND, changes=(Boundary(low=1, high=2), Boundary(low=2, high=3)), shortest=1)
     trials = [tried(key, measured(12 * MIB)) for key in range(5)]

@@ -27,7 +27,7 @@ from bisect_asgi.backend.process.usage import spending, waiting_for
 from bisect_asgi.backend.uv import Uv
 from bisect_asgi.core import codec
 from bisect_asgi.core.cancel import CancelToken
-from bisect_asgi.core.errors import not_writable
+from bisect_asgi.core.errors import NoResult, Unavailable, not_writable
 from bisect_asgi.core.extras import declared
 from bisect_asgi.core.model import Declared, Distribution, EnvironmentSpec, Interpreter, Step
 from bisect_asgi.core.records import Struct
@@ -88,6 +88,15 @@ class EnvironmentCache:
     def import_ahead(self) -> None:
         """Start importing in a thread what the first build of this cache needs, if there was none yet."""
         self._templates.import_ahead()
+
+    def needs_template(self, interpreter: Interpreter) -> bool:
+        """Return whether the first build for an interpreter has to make its empty environment."""
+        return not self._templates.has_any(interpreter)
+
+    def make_template(self, interpreter: Interpreter, token: CancelToken) -> None:
+        """Make the empty environment of an interpreter ahead of its first build, which says what fails."""
+        with suppress(NoResult, Unavailable, OSError):
+            self._templates.make_ahead(interpreter, token)
 
     @contextmanager
     def holding(

@@ -70,17 +70,31 @@ class Templates:
             Unavailable: virtualenv cannot make one with it.
             Cancelled: the token was cancelled.
         """
-        status = os.stat(interpreter.path)
-        # The file's time and size are included, because another interpreter may be installed at the same
-        # path.
-        name = codec.digest(interpreter, status.st_mtime_ns, status.st_size, _HOOK.read_text())
-        kept = self._folder / name
+        kept = self._kept(interpreter)
         if not self._is_sound(kept):
-            with locked(self._folder / f"{name}.lock", waiting=token.check):
+            with locked(self._folder / f"{kept.name}.lock", waiting=token.check):
                 if not self._is_sound(kept):
                     remove(kept)
                     self._make(kept, interpreter, token)
         shutil.copytree(kept, target, symlinks=True, ignore=shutil.ignore_patterns(manifests.NAME))
+
+    def make_ahead(self, interpreter: Interpreter, token: CancelToken) -> None:
+        """Make the template of an interpreter if there is none yet; raises as `copy`, and OSError."""
+        kept = self._kept(interpreter)
+        with locked(self._folder / f"{kept.name}.lock", waiting=token.check):
+            if not kept.exists():
+                self._make(kept, interpreter, token)
+
+    def has_any(self, interpreter: Interpreter) -> bool:
+        """Return whether an interpreter has a template, sound or not."""
+        return self._kept(interpreter).exists()
+
+    def _kept(self, interpreter: Interpreter) -> Path:
+        status = os.stat(interpreter.path)
+        # The file's time and size are included, because another interpreter may be installed at the same
+        # path.
+        name = codec.digest(interpreter, status.st_mtime_ns, status.st_size, _HOOK.read_text())
+        return self._folder / name
 
     def _is_sound(self, kept: Path) -> bool:
         """Return whether a template is what was made, which is checked once a command."""

@@ -20,6 +20,7 @@ from bisect_asgi.backend.files import locked
 from bisect_asgi.backend.process.forkserver import begin_fork_server
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import recording, spending, waiting_for
+from bisect_asgi.backend.trials.cold_start import ColdStart
 from bisect_asgi.backend.trials.keys import measured_on, observation_key
 from bisect_asgi.backend.trials.once import Once
 from bisect_asgi.backend.trials.results import asked_for, count, finished, no_result, untestable
@@ -45,6 +46,7 @@ from bisect_asgi.core.model import (
     TrialRequest,
 )
 from bisect_asgi.core.plan import Building
+from bisect_asgi.core.plan.planning import cores
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.services import Emit
 
@@ -86,6 +88,9 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
     """The environments that a run of this command has changed."""
     _killed: Once = field(default_factory=Once)
     """The candidates of which this command does not count a killed run."""
+    _cold: ColdStart = field(default_factory=lambda: ColdStart(cores()))
+    _templated: Once = field(default_factory=Once)
+    """The interpreters for which a template was made ahead, if they had none."""
     _noted: Once = field(default_factory=Once)
     """The probes that this command has told the store of."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -124,8 +129,12 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             Unavailable: the index, the disk or uv failed, so there is no result.
             Cancelled: the token was cancelled.
         """
-        with recording() as steps:
-            trial = self._trial(request, token)
+        self._cold.begin()
+        try:
+            with recording() as steps:
+                trial = self._trial(request, token)
+        finally:
+            self._cold.end()
         return replace(trial, steps=steps)
 
     def prepare(self, request: TrialRequest, token: CancelToken) -> dict[Step, float]:
@@ -137,6 +146,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             Unavailable: the index, the disk or uv failed.
             Cancelled: the token was cancelled.
         """
+        self._cold.wait(token)
         with recording() as steps, suppress(Unresolvable, BuildFailed, NoResult):
             with spending(Step.RESOLVE):
                 resolution = self._resolve(request, token)
@@ -213,6 +223,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             if guess := self._guess(request, token):
                 task, trial = self._run_beside(guess, token, started)
                 return trial or self._observe_alone(task, started)
+            self._make_template(request.spec.interpreter, token)
             task = self._plan(request, token)
             if request.fresh:
                 self.renew(task.key)
@@ -221,6 +232,13 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
             return untestable(request, error, build_s=monotonic() - started)
         except NoResult as error:
             return no_result(request, error, build_s=monotonic() - started)
+
+    def _make_template(self, interpreter: Interpreter, token: CancelToken) -> None:
+        """Start making the empty environment of an interpreter that has none, beside the first resolution."""
+        if self.builders is None or not self._templated.is_first(interpreter.path):
+            return
+        if self.environments.needs_template(interpreter):
+            self.builders.submit(self.environments.make_template, interpreter, token)
 
     def _guess(self, request: TrialRequest, token: CancelToken) -> Task | None:
         """Return the trial in the environment that the candidate had last time, if that is kept.
@@ -317,6 +335,7 @@ class TrialRunner(Struct, frozen=True, kw_only=True, eq=False):
                     self._tell(request, Activity.WAITING)
                     held.enter_context(waiting_for(self.measuring_lock.taken(task.token)))
                 begun = monotonic()
+                self._cold.end()
                 self._tell(request, Activity.RUNNING)
                 self._note(request.probe)
                 runs.make(task, environment, reference, wanted, made)

@@ -48,6 +48,19 @@ def test_copies_are_environments_of_their_own(tmp_path: Path, made: list[Path]) 
     assert len(made) == 1
 
 
+def test_a_template_that_was_made_ahead_is_copied(tmp_path: Path, made: list[Path]) -> None:
+    kept = Templates(tmp_path / "templates")
+    had_any = kept.has_any(THIS_PYTHON)
+
+    kept.make_ahead(THIS_PYTHON, CancelToken())
+    kept.make_ahead(THIS_PYTHON, CancelToken())
+    kept.copy(THIS_PYTHON, tmp_path / "one", CancelToken())
+
+    assert (had_any, kept.has_any(THIS_PYTHON)) == (False, True)
+    assert len(made) == 1
+    assert (tmp_path / "one" / "bin" / "python").exists()
+
+
 def test_every_interpreter_of_this_machine_starts_in_silence_and_sees_nothing_installed(
     tmp_path: Path, interpreters_cache: Path
 ) -> None:

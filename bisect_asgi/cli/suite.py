@@ -134,8 +134,7 @@ def _run(
 
     Without `jobs`, as many run at a time as this machine has cores, or the cluster has threads.
     """
-    from bisect_asgi.backend.executors import open_executor
-    from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
+    from bisect_asgi.backend.executors import as_cluster, open_executor
     from bisect_asgi.cli.wiring.local import open_trials
     from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.cli.wiring.services import open_services
@@ -152,8 +151,9 @@ def _run(
     ):
         for plan in plans:
             runner.begin(plan.probe)
-        if isinstance(executor, RemoteExecutor) and jobs is None:
-            width = executor.threads
+        cluster = as_cluster(executor)
+        if cluster and jobs is None:
+            width = cluster.threads
 
         def ask(case: Case, plan: Plan, way: Executor) -> SuiteRow:
             log = places.new_log(

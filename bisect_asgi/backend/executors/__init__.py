@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from bisect_asgi.core.records import replace
 
 if TYPE_CHECKING:
+    from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
     from bisect_asgi.backend.executors.dask.cluster import Cluster
 
-from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.plan import Plan
 
@@ -70,6 +70,16 @@ def open_cluster(where: str, jobs: int, *, suitable: bool) -> Cluster:
 
 def widened(plan: Plan, executor: Executor) -> Plan:
     """Return the plan with as many jobs as a cluster has threads, unless the user gave a number."""
-    if isinstance(executor, RemoteExecutor) and not plan.is_width_said:
-        return replace(plan, jobs=executor.threads, most_jobs=executor.threads)
+    cluster = as_cluster(executor)
+    if cluster and not plan.is_width_said:
+        return replace(plan, jobs=cluster.threads, most_jobs=cluster.threads)
     return plan
+
+
+def as_cluster(executor: Executor) -> RemoteExecutor | None:
+    """Return the executor if it is a cluster's, else None, without importing what only a cluster needs."""
+    if isinstance(executor, ThreadPoolExecutor):
+        return None
+    from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
+
+    return executor if isinstance(executor, RemoteExecutor) else None

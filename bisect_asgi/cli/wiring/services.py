@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
-from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
+from bisect_asgi.backend.executors import as_cluster
 from bisect_asgi.backend.index import IndexClient
 from bisect_asgi.backend.interpreters import LocalInterpreters
 from bisect_asgi.backend.network.indexes import Indexes
@@ -21,6 +21,7 @@ from bisect_asgi.core import codec
 from bisect_asgi.core.services import Services, Trials
 
 if TYPE_CHECKING:
+    from bisect_asgi.backend.executors.dask.calls import RemoteExecutor
     from bisect_asgi.backend.executors.remote_trials import RemoteTrials
 
 
@@ -38,8 +39,8 @@ def open_services(
     asked = own or indexes()
     with closing(IndexClient(asked, places.root / "index")) as client, ExitStack() as opened:
         trials: Trials = runner
-        if isinstance(executor, RemoteExecutor):
-            trials = opened.enter_context(_remote_trials(runner, executor, asked))
+        if cluster := as_cluster(executor):
+            trials = opened.enter_context(_remote_trials(runner, cluster, asked))
         yield Services(
             index=PackageIndex(
                 client,

@@ -13,9 +13,13 @@ class CancelToken:
     """A token that a trial passes to all its processes; canceling it ends them.
 
     It also tells a trial that runs the probe several times that it may make more of these runs at a time.
+
+    Args:
+        may_widen: whether the trial may be told so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_widen: bool = False) -> None:
+        self.may_widen = may_widen
         self._lock = threading.Lock()
         self._cancelled = False
         self._stops: list[Callable[[], None]] = []

@@ -132,7 +132,8 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
 
         if request.sampling is None:
             again = range(wanted - done)
-            if environment.is_own or len(again) == 1:
+            is_alone = request.parallel == 1 and not task.token.may_widen
+            if environment.is_own or is_alone or len(again) == 1:
                 yield from (run(environment) for _ in again)
             else:
                 yield from _in_parallel(lambda: run(environment), len(again), request.parallel, task.token)

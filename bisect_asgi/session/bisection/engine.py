@@ -363,7 +363,7 @@ class Engine:
 
     def _submit(self, keys: Iterable[int], *, runs: int, parallel: int = 1, in_full: bool = False) -> None:
         for key in keys:
-            self._launch(_Flight(key, CancelToken(), runs, parallel, in_full))
+            self._launch(_Flight(key, CancelToken(may_widen=runs > parallel), runs, parallel, in_full))
 
     def _launch(self, flight: _Flight) -> None:
         limit_s = None if flight.in_full else self._limit_s()
@@ -455,7 +455,7 @@ class Engine:
         self._asked_again.add(flight.key)
         label = self._candidates[flight.key].label
         self._emit(events.Note(text=f"there is no result for {label}; it is asked again", is_live=True))
-        self._launch(flight._replace(token=CancelToken()))
+        self._launch(flight._replace(token=CancelToken(may_widen=flight.token.may_widen)))
 
     def _abandon(self) -> None:
         """Cancel all work, including a trial that an interrupt kept from being recorded as in flight."""

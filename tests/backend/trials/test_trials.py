@@ -253,7 +253,7 @@ def test_runs_may_go_side_by_side(bench: TrialBench) -> None:
 def test_a_trial_that_is_widened_makes_more_of_its_runs_at_a_time(
     bench: TrialBench, is_running: bool
 ) -> None:
-    token = CancelToken()
+    token = CancelToken(may_widen=True)
 
     def widen() -> None:
         eventually(lambda: bench.runs >= is_running)

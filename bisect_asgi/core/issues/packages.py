@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from packaging.utils import canonicalize_name
 
@@ -21,6 +21,7 @@ _PYTHON = re.compile(
     r"\b(?:c?python)\s*(?:version)?\W{0,4}(?:python\s*)?(?P<version>3\.\d{1,2})", re.IGNORECASE
 )
 _NAMED_VERSION = re.compile(r"(?P<name>[A-Za-z][\w.-]*)[ :]+v?(?P<version>\d+(?:\.\d+)+)\b")
+_NAME = re.compile(r"[A-Za-z](?:[\w.-]*\w)?")
 _USES = re.compile(r"\b(?:with|using|and|on)\b|[,+(]", re.IGNORECASE)
 
 
@@ -40,9 +41,10 @@ class Packages(Struct, frozen=True, kw_only=True):
 def packages_of(document: Document, program: Program) -> Packages:
     """Return the package that an issue is about, and the others that its code imports.
 
-    A module is taken for the package of its name, unless the text installs one with a name that differs.
+    A module is taken for the package of its name, or for one like PyJWT for `jwt` if the text names that.
     """
-    imported: list[str] = [canonicalize_name(module) for module in program.modules]
+    words = {canonicalize_name(word) for line in document.lines for word in _NAME.findall(line)}
+    imported: list[str] = [_package_named(module, words) for module in program.modules]
     names = frozenset({*imported, *_installed(document), *_pins(document), *_forms(document)})
     if document.repository:
         names |= {canonicalize_name(document.repository)}
@@ -55,6 +57,13 @@ def packages_of(document: Document, program: Program) -> Packages:
         dependencies=tuple(_requirement(name, document) for name in imported if name != package),
         python=_python(document),
     )
+
+
+def _package_named(module: str, words: Collection[str]) -> str:
+    """Return the name of a module, with `py` or `python` before or behind it if the text has that word."""
+    name = canonicalize_name(module)
+    of_python = (f"py{name}", f"py-{name}", f"python-{name}", f"{name}-python")
+    return next((each for each in of_python if each in words), name)
 
 
 def _place(imported: list[str], name: str) -> int:

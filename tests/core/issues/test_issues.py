@@ -133,10 +133,28 @@ def test_an_issue_without_code_becomes_a_table() -> None:
     assert found.program.is_missing
 
 
-def test_a_module_is_taken_for_the_package_of_its_name() -> None:
+def test_the_versions_that_are_stacked_are_those_of_the_imported_package() -> None:
     found = draft(STACKED, name="issue.md")
 
-    assert (found.package, found.good, found.bad) == ("yaml", "5.3.1", "5.4")
+    assert (found.package, found.good, found.bad) == ("pyyaml", "5.3.1", "5.4")
+
+
+@pytest.mark.parametrize(
+    ("prose", "package"),
+    [
+        pytest.param("After upgrading PyJWT from 1.7.1 to 2.0.0 our login fails.", "pyjwt", id="prefix"),
+        pytest.param("It fails since python-jwt 2.0.", "python-jwt", id="python-prefix"),
+        pytest.param("It fails since 2.0: `pip install py_jwt`.", "py-jwt", id="installed"),
+        pytest.param("On Python 3.8, jwt 2.0 fails.", "jwt", id="its-own-name"),
+    ],
+)
+def test_a_module_is_taken_for_the_package_that_is_named_after_it(prose: str, package: str) -> None:
+    found = draft(
+        f"{prose}\n\n```python\nimport jwt\n\njwt.encode({{}}, 'x').decode()\n```\n", name="issue.md"
+    )
+
+    assert found.package == package
+    assert found.dependencies == ()
 
 
 def test_the_version_of_the_writer_has_the_bug() -> None:

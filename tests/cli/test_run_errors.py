@@ -161,7 +161,7 @@ def complaint(stderr: str) -> str:
         ),
         pytest.param(
             [*BISECT, "--good", "1.0.5"],
-            "there is no release `1.0.5` (`--good`)",
+            "there is no release `1.0.5` of demo (`--good`)",
             "pass `--good 1.0` or `--good 1.1`",
             id="no-such-end",
         ),

@@ -104,7 +104,7 @@ def test_a_fault_of_the_only_probe_is_the_error_of_the_command(folder: Shell) ->
     done = folder.run("verify", "--probe", "probes/leak.py", "--fixed-in", "9.0", "--quiet")
 
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
-    assert done.stderr == told("there is no release `9.0` (`--fixed-in`)", "pass `--fixed-in 1.2`")
+    assert done.stderr == told("there is no release `9.0` of demo (`--fixed-in`)", "pass `--fixed-in 1.2`")
 
 
 @pytest.mark.parametrize(

@@ -341,5 +341,5 @@ def test_an_end_that_does_not_exist_is_answered_with_the_nearest_ones() -> None:
     with pytest.raises(UsageError) as caught:
         fake.bisect(a_plan(good="0.4.5"))
 
-    assert str(caught.value) == "there is no release `0.4.5` (`--good`)"
+    assert str(caught.value) == "there is no release `0.4.5` of fastapi (`--good`)"
     assert caught.value.hint == "pass `--good 0.4` or `--good 0.5`"

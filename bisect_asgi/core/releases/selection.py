@@ -64,7 +64,9 @@ class Selection(Struct, frozen=True, kw_only=True):
                     f"`{option} {version}` is excluded: {out.reason}",
                     hint=f"{self._near(wanted, option)}{self._freeing(out)}",
                 )
-        raise UsageError(f"there is no release `{version}` (`{option}`)", hint=self._near(wanted, option))
+        # A version that is asked of the wrong package is a likely mistake, and an argument names its package.
+        of = f" of {self.kept[0].project}" if self.kept and option.startswith("--") else ""
+        raise UsageError(f"there is no release `{version}`{of} (`{option}`)", hint=self._near(wanted, option))
 
     def between(self, good: Version | None, bad: Version | None) -> ReleaseRange:
         """Return the candidates from the good end on, up to the bad end, or between both in either order.

@@ -223,12 +223,16 @@ SKIPPED = (
         pytest.param(
             KEPT,
             "0.61",
-            "there is no release `0.61` (`--bad`)",
+            "there is no release `0.61` of fastapi (`--bad`)",
             "pass `--bad 0.59` or `--bad 0.62`",
             id="unknown",
         ),
-        pytest.param(KEPT, "0.1", "there is no release `0.1` (`--bad`)", "pass `--bad 0.58`", id="below-all"),
-        pytest.param(KEPT, "7", "there is no release `7` (`--bad`)", "pass `--bad 0.63`", id="above-all"),
+        pytest.param(
+            KEPT, "0.1", "there is no release `0.1` of fastapi (`--bad`)", "pass `--bad 0.58`", id="below-all"
+        ),
+        pytest.param(
+            KEPT, "7", "there is no release `7` of fastapi (`--bad`)", "pass `--bad 0.63`", id="above-all"
+        ),
         pytest.param(
             (),
             "7",

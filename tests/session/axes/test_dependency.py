@@ -140,7 +140,7 @@ def test_the_interpreter_also_installs_the_package() -> None:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        pytest.param(over_engine(good="4"), "there is no release `4` (`--good`)", id="no-such-end"),
+        pytest.param(over_engine(good="4"), "there is no release `4` of engine (`--good`)", id="no-such-end"),
         pytest.param(
             over_engine(dependency="kite"), "there is no package `kite` on the index", id="no-such-dependency"
         ),

@@ -35,7 +35,8 @@ def unusable(release: Release, target: TargetPython) -> str | None:
     if not admitted:
         requirement = listing(sorted({file.requires_python or "" for file in installable}))
         return f"requires Python {requirement}, not {target.interpreter.short}"
-    if any(_is_sdist(file) or _fits(file, target.tags) for file in admitted):
+    # Parsing the names of wheels takes long, and most releases have an sdist as well.
+    if any(map(_is_sdist, admitted)) or any(_fits(file, target.tags) for file in admitted):
         return None
     return f"no wheel for Python {target.interpreter.short} on this platform, and no sdist"
 

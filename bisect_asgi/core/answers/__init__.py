@@ -40,9 +40,13 @@ def result_of(case: ResultContext, state: State, judgement: Judgement) -> Result
             assert_never(never)
 
 
-def with_yanked(answer: Result, yanked: Sequence[str]) -> Result:
-    """Name the yanked releases in the hint if nothing changes without them: many are yanked for a bug."""
+def with_yanked(answer: Result, yanked: Sequence[str], *, all_fail: bool = False) -> Result:
+    """Name the yanked releases in the hint if nothing changes without them: many are yanked for a bug.
+
+    `all_fail`: whether all others have the bug, so that these were not yanked for it.
+    """
     if answer.kind is not ResultKind.NOT_REPRODUCED or not yanked:
         return answer
-    hint = f"or include {listing(yanked)}, yanked perhaps for this bug, with `--yanked`"
+    why = "yanked" if all_fail else "yanked perhaps for this bug"
+    hint = f"or include {listing(yanked)}, {why}, with `--yanked`"
     return replace(answer, hint=f"{answer.hint}; {hint}" if answer.hint else hint)

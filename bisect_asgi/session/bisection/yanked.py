@@ -48,7 +48,7 @@ def with_yanked(search: Search, answer: Result, *, search_s: float) -> Result:
     if found := answer.found:
         sides = search.labels[found.low], search.labels[found.high]
         answer = replace(answer, excluded_between=between(search.space.excluded, *sides))
-    return answers.with_yanked(answer, open_to_say)
+    return answers.with_yanked(answer, open_to_say, all_fail=_other(search) is Outcome.PASSED)
 
 
 def _other(search: Search) -> Outcome:

@@ -141,6 +141,16 @@ def test_where_nothing_changes_a_yanked_release_that_differs_is_in_the_message()
     assert "include 0.5, yanked perhaps for this bug, with `--yanked`" in told.hint
 
 
+def test_where_everything_fails_no_release_was_yanked_for_the_bug() -> None:
+    made_up = world({minor: failed() for minor in range(1, 10) if minor != 5}, v5="typo")
+
+    told = report(made_up)
+
+    assert told.headline.endswith("; 0.5, yanked, is good (yanked: typo)")
+    assert told.hint is not None
+    assert told.hint.endswith("; or include 0.5, yanked, with `--yanked`")
+
+
 def test_elsewhere_only_one_yanked_for_a_fault_is_run() -> None:
     made_up = world(broken_from(8), v2="a bug", v4="typo")
 

@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ from pkgutil import walk_packages
 
 # Not imported ahead: modules that run in other interpreters, or that only commands with a cluster import.
 _APART = ("bisect_asgi.backend.in_candidate", "bisect_asgi.backend.executors.dask", "bisect_asgi.__main__")
+_WITHIN = ("filelock", "httpcore", "pygments.formatters.html", "python_discovery", "typer._click.decorators", "uv")
+"""What most commands import only when they need it."""
 
 
 def run(
@@ -129,10 +132,17 @@ def _become(request: int, stdout: int, stderr: int, state: int) -> None:
 
 def _import_all() -> None:
     import bisect_asgi
+    from bisect_asgi.core.patterns import _Lazy
 
-    for module in walk_packages(bisect_asgi.__path__, "bisect_asgi."):
-        if not module.name.startswith(_APART):
-            import_module(module.name)
+    for found in walk_packages(bisect_asgi.__path__, "bisect_asgi."):
+        if not found.name.startswith(_APART):
+            module = import_module(found.name)
+            for value in vars(module).values():
+                if isinstance(value, _Lazy):
+                    value.search("")  # compiles it
+    for name in _WITHIN:
+        import_module(name)
+    sysconfig.get_config_vars()
 
 
 if __name__ == "__main__":

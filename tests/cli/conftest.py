@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,13 @@ from support import machine
 from support.local_index import LocalIndex
 from support.local_repository import BARE_CONFIGURATION
 from support.shell import Command, Shell
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory at the same path as those of the tests before it."""
+    with machine.same_place(tmp_path) as same:
+        yield same
 
 
 @pytest.fixture

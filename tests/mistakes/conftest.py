@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cli.conftest import shell
+from cli.conftest import shell, tmp_path
 
-__all__ = ["shell"]
+__all__ = ["shell", "tmp_path"]

@@ -28,7 +28,14 @@ from pkgutil import walk_packages
 
 # Not imported ahead: modules that run in other interpreters, or that only commands with a cluster import.
 _APART = ("bisect_asgi.backend.in_candidate", "bisect_asgi.backend.executors.dask", "bisect_asgi.__main__")
-_WITHIN = ("filelock", "httpcore", "pygments.formatters.html", "python_discovery", "typer._click.decorators", "uv")
+_WITHIN = (
+    "filelock",
+    "httpcore",
+    "pygments.formatters.html",
+    "python_discovery",
+    "typer._click.decorators",
+    "uv",
+)
 """What most commands import only when they need it."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from support.shell import DIARY, PYTHON, Shell, publish
 # these depends on a release, so tests can share them.
 _KNOWN = ("cache/interpreters", "cache/templates", "uv-cache/interpreter-*")
 _LOCKS = shutil.ignore_patterns("*.lock")
+_SLOTS, _SLOT = "slots", b"/same-place/cache/building/"
+"""The directory of what uv knows of environments at the same place, and what a file about one contains."""
 
 
 def learn(folder: Path) -> None:
@@ -58,3 +62,27 @@ def tell(known: Path, folder: Path, *, suffix: str = "") -> None:
         for found in known.glob(pattern):
             cache, name = found.relative_to(known).parts
             shutil.copytree(found, folder / f"{cache}{suffix}" / name, symlinks=True, ignore=_LOCKS)
+    if (slots := folder.parent / _SLOTS).exists() and not suffix:
+        shutil.copytree(slots, folder / "uv-cache", dirs_exist_ok=True)
+
+
+@contextmanager
+def same_place(own: Path) -> Iterator[Path]:
+    """Have a test's directory at the path of the directories of others until the test ends.
+
+    uv asks the interpreter at each path that it does not know, which takes longer than many a probe. So all
+    tests of a worker build their environments at the same paths, and `tell` gives them what uv knows of these.
+    """
+    same = own.with_name("same-place")
+    own.rename(same)
+    yield same
+    _keep_slots(same / "uv-cache", own.with_name(_SLOTS))
+    same.rename(own)
+
+
+def _keep_slots(uv_cache: Path, slots: Path) -> None:
+    for found in uv_cache.glob("interpreter-*/*/*.msgpack"):
+        kept = slots / found.relative_to(uv_cache)
+        if not kept.exists() and _SLOT in found.read_bytes():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(found, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from support.shell import DIARY, PYTHON, Shell, publish
 # these depends on a release, so tests can share them.
 _KNOWN = ("cache/interpreters", "cache/templates", "uv-cache/interpreter-*")
 _LOCKS = shutil.ignore_patterns("*.lock")
-_SLOTS, _SLOT = "slots", b"/same-place/cache/building/"
+_SLOTS, _SLOT = "slots", re.compile(rb"/same-place/(cache/)?building/")
 """The directory of what uv knows of environments at the same place, and what a file about one contains."""
 
 
@@ -52,6 +53,7 @@ def tell_python(known: Path, *, uv_cache: Path | None = None, bench: Path | None
     if uv_cache:
         for found in known.glob("uv-cache/interpreter-*"):
             shutil.copytree(found, uv_cache / found.name)
+        _tell_slots(uv_cache)
     if bench:
         shutil.copytree(known / "cache" / "templates", bench / "templates", symlinks=True, ignore=_LOCKS)
 
@@ -62,8 +64,8 @@ def tell(known: Path, folder: Path, *, suffix: str = "") -> None:
         for found in known.glob(pattern):
             cache, name = found.relative_to(known).parts
             shutil.copytree(found, folder / f"{cache}{suffix}" / name, symlinks=True, ignore=_LOCKS)
-    if (slots := folder.parent / _SLOTS).exists() and not suffix:
-        shutil.copytree(slots, folder / "uv-cache", dirs_exist_ok=True)
+    if not suffix:
+        _tell_slots(folder / "uv-cache")
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def same_place(own: Path) -> Iterator[Path]:
     """Have a test's directory at the path of the directories of others until the test ends.
 
     uv asks the interpreter at each path that it does not know, which takes longer than many a probe. So all
-    tests of a worker build their environments at the same paths, and `tell` gives them what uv knows of these.
+    tests of a worker build their environments at the same paths, and begin with what uv knows of these.
     """
     same = own.with_name("same-place")
     own.rename(same)
@@ -80,9 +82,15 @@ def same_place(own: Path) -> Iterator[Path]:
     same.rename(own)
 
 
+def _tell_slots(uv_cache: Path) -> None:
+    slots = uv_cache.parent.with_name(_SLOTS)
+    if slots.exists():
+        shutil.copytree(slots, uv_cache, dirs_exist_ok=True)
+
+
 def _keep_slots(uv_cache: Path, slots: Path) -> None:
     for found in uv_cache.glob("interpreter-*/*/*.msgpack"):
         kept = slots / found.relative_to(uv_cache)
-        if not kept.exists() and _SLOT in found.read_bytes():
+        if not kept.exists() and _SLOT.search(found.read_bytes()):
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(found, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ from support import machine
 from support.cached_environments import CacheBench
 from support.environments import Bench
 from support.local_index import LocalIndex
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory at the same path as those of the tests before it."""
+    with machine.same_place(tmp_path) as same:
+        yield same
 
 
 @pytest.fixture

@@ -15,6 +15,13 @@ from bisect_asgi.backend.trials.store import Store
 
 
 @pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory at the same path as those of the tests before it."""
+    with machine.same_place(tmp_path) as same:
+        yield same
+
+
+@pytest.fixture
 def bench(
     local_index: LocalIndex, tmp_path: Path, known_python: Path, uv_cache: Path
 ) -> Iterator[TrialBench]:

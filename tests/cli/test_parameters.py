@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from support.builders import make_plan
 
 import bisect_asgi
 from bisect_asgi.cli import parameters
-from bisect_asgi.cli.app import app
+from bisect_asgi.cli.app import app, build
 from bisect_asgi.cli.probe_files import load
 from bisect_asgi.cli.usage import COMMANDS
 from bisect_asgi.core.errors import UsageError
@@ -40,38 +41,50 @@ def words_of(option: Option) -> tuple[list[str], object]:
     return [option.flag, "7"], option.kind(7) if option.kind in (int, float) else "7"
 
 
+GIVEN: list[Options] = []
+"""The options that the functions of commands were given."""
+
+
+def take(options: Options, arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    GIVEN.append(options)
+
+
+@functools.cache
+def built(command: Command) -> Any:
+    """The command with `take` in the place of its function, built once: that takes longer than a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"bisect_asgi.cli.{command}.{command}", take)
+        return build(command)
+
+
 def taken(monkeypatch: pytest.MonkeyPatch, command: Command, *words: str) -> Options:
     """The options that the function of the command is given."""
-    found: list[Options] = []
-
-    def take(
-        options: Options,
-        arguments: Annotated[list[str] | None, typer.Argument()] = None,
-    ) -> None:
-        found.append(options)
-
-    monkeypatch.setattr(f"bisect_asgi.cli.{command}.{command}", take)
+    GIVEN.clear()
+    monkeypatch.setattr("bisect_asgi.cli.app.build", built)
     monkeypatch.setenv("UV_OFFLINE", "0")  # `--offline` sets it for the whole process
     app([command, *words], standalone_mode=False)
-    (options,) = found
+    (options,) = GIVEN
     return options
 
 
-@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=list(OPTIONS))
 def test_a_command_has_the_options_that_say_so_and_says_who_has_the_others(
-    monkeypatch: pytest.MonkeyPatch, option: Option, command: Command
+    monkeypatch: pytest.MonkeyPatch, option: Option
 ) -> None:
     words, value = words_of(option)
 
-    if command in option.commands:
-        assert taken(monkeypatch, command, *words) == Options(**{option.name: value})
-        return
-    with pytest.raises(UsageError) as caught:
-        taken(monkeypatch, command, *words)
-    assert str(caught.value) == f"`bisect-asgi {command}` has no option `{option.flag}`"
-    for other in option.commands:
-        assert f"`{other}`" in str(caught.value.hint)
+    def answer(command: Command) -> object:
+        try:
+            return taken(monkeypatch, command, *words)
+        except UsageError as error:
+            return str(error), {other for other in option.commands if f"`{other}`" in str(error.hint)}
+
+    own = dict.fromkeys(option.commands, Options(**{option.name: value}))
+    assert {command: answer(command) for command in COMMANDS} == {
+        command: own.get(command)
+        or (f"`bisect-asgi {command}` has no option `{option.flag}`", set(option.commands))
+        for command in COMMANDS
+    }
 
 
 @pytest.mark.parametrize(

@@ -155,19 +155,26 @@ def history(row: SuiteRow) -> str:
     if report is None or row.exit_code is ExitCode.USAGE:
         return row.answer
     if report.affected:
-        return f"{report.plan.term_new} {listing(map(_stretch, report.affected), most=99)}"
+        oldest = report.searched[0] if report.searched else ""
+        stretches = (_stretch(each, oldest) for each in report.affected)
+        return f"{report.plan.term_new} {listing(stretches, most=99)}"
     run = {each.verdict for each in report.rows if each.how is ReleaseState.RUN}
     is_over = row.exit_code in (ExitCode.NOT_REPRODUCED, ExitCode.GOOD_END_FAILS)
     return f"{run.pop()} on every {report.plan.axis.noun} run" if is_over and len(run) == 1 else row.answer
 
 
-def _stretch(stretch: AffectedStretch) -> str:
-    """Return `from 0.69.0 to 0.84.0` if the next release was run and is good, else no more than was run."""
+def _stretch(stretch: AffectedStretch, oldest: str) -> str:
+    """Return `from 0.69.0 to 0.84.0` if the next release was run and is good, else no more than was run.
+
+    `oldest` is the oldest release that was run, if older ones exist: a stretch does not begin there.
+    """
     first, last = stretch.run[0], stretch.run[-1]
     if "<" not in stretch.specifier:
         return f"from {first} on"
     if "<=" in stretch.specifier:
         return f"from {first} to at least {last}"
+    if first == oldest:
+        return f"up to {last} (oldest run: {first})"
     return f"in {first}" if first == last else f"from {first} to {last}"
 
 

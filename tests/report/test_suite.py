@@ -361,6 +361,16 @@ def across(*rows: SuiteRow) -> SuiteReport:
             "bad from 1.2 to at least 1.9",
             id="as-far-as-it-was-run",
         ),
+        pytest.param(
+            replace(FOUND, affected=(stretch(">=1.2,<1.5", "1.2", "1.4"),), searched=("1.2", "1.9")),
+            "bad up to 1.4 (oldest run: 1.2)",
+            id="older-ones-were-not-run",
+        ),
+        pytest.param(
+            replace(FOUND, affected=(stretch(">=1.2,<1.5", "1.2", "1.4"),), searched=("1.1", "1.9")),
+            "bad from 1.2 to 1.4",
+            id="an-older-one-was-run",
+        ),
         pytest.param(FOUND, "1.1 → 1.2 (bad)", id="no-versions"),
         pytest.param(replace(NOT_FOUND, rows=GOOD), "good on every release run", id="never"),
         pytest.param(

@@ -128,6 +128,8 @@ def _below(pid: int, *, is_deep: bool = True) -> list[int]:
     # Where the kernel lists the children of each process, there is no need to read through all processes.
     if os.path.exists(f"/proc/{pid}/task/{pid}/children"):
         return _descendants(pid, is_deep=is_deep)
+    if not is_alive(pid):
+        return []
     import psutil
 
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from collections import namedtuple
 from pathlib import Path
@@ -160,6 +161,21 @@ def test_a_process_that_is_gone_has_no_memory(monkeypatch: pytest.MonkeyPatch, h
     assert usage.tree_seconds(ended.pid) == 0.0
     assert not usage.is_alive(ended.pid)
     assert usage.is_alive(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil is always needed")
+def test_psutil_is_not_imported_for_a_process_that_is_gone() -> None:
+    code = """
+import subprocess, sys
+from bisect_asgi.backend.process import usage
+ended = subprocess.Popen(["true"])
+ended.wait()
+print(usage.tree_memory(ended.pid), "psutil" in sys.modules)
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "0 False\n"
 
 
 class MadeUpProcessors:

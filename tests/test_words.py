@@ -102,9 +102,14 @@ def test_no_template_has_an_unused_word(template: Path) -> None:
     assert not unused_in(template.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("path", [*sorted(PACKAGE.rglob("*.py")), *PAGES], ids=lambda path: path.name)
-def test_a_percentage_is_written_without_a_space(path: Path) -> None:
-    assert not re.findall(r".*[\d}] %(?=[\s.,;:)\"'`]|$)", path.read_text("utf-8"))
+def test_a_percentage_is_written_without_a_space() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in [*sorted(PACKAGE.rglob("*.py")), *PAGES]
+        for line in re.findall(r".*[\d}] %(?=[\s.,;:)\"'`]|$)", path.read_text("utf-8"))
+    ]
+
+    assert not found, "\n".join(found)
 
 
 def test_an_unused_word_is_found_in_a_sentence_and_not_in_a_docstring_or_an_identifier() -> None:

@@ -48,8 +48,12 @@ LOGS = logs()
 def test_a_log_that_was_cut_off_anywhere_is_a_report_of_what_was_known(kind: str) -> None:
     log = LOGS[kind]
 
+    before = None
     for end in range(1, len(log)):
         report = fold(log[:end])
+        if report == before:  # it is shown, and read back, as before
+            continue
+        before = report
         assert report.kind is ResultKind.INTERRUPTED
         assert (report.last, report.first) == (None, None)
         assert shown(report, plot=True)

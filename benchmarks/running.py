@@ -91,7 +91,8 @@ def run(
         wall_s=wall_s,
         cpu_s=usage.ru_utime + usage.ru_stime,
         received_bytes=received_bytes() - received,
-        marked_s=watch.marked - begun if watch.marked is not None else None,
+        # The thread that reads may see the line only after the command has ended.
+        marked_s=min(watch.marked - begun, wall_s) if watch.marked is not None else None,
     )
 
 

@@ -76,7 +76,7 @@ def _remove_by_force(path: Path) -> None:
     if os.geteuid() == 0:
         programs.insert(0, ["chattr", "-R", "-f", "-i", "-a", str(path)])
     for program in programs:
-        with suppress(OSError):  # a machine need not have all of them
+        with suppress(OSError, MemoryError):  # a machine need not have all of them
             subprocess.run(program, env={"PATH": os.defpath}, capture_output=True, check=False)
 
 

@@ -14,10 +14,11 @@ the environment is built anew.
 
 from __future__ import annotations
 
+import atexit
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -139,13 +140,14 @@ class Assembler:
         """
         for number in range(10_000):
             slot = self._slots / f"{interpreter.version}-{number}"
-            with inherited_if_free(slot.with_suffix(f"{slot.suffix}.lock")) as lock:
+            with inherited_if_free(_lock_of(slot)) as lock:
                 if lock is not None:
                     remove(slot)  # a killed build may have left it
                     try:
                         yield slot, lock
                     finally:
-                        remove(slot)
+                        if not remove(slot):  # memory or descriptors may be short until this process ends
+                            atexit.register(_remove_if_free, slot)
                     return
         raise Unavailable(
             "every directory to build environments in is taken", hint="remove the cache directory"
@@ -192,6 +194,17 @@ class Assembler:
         except Unresolvable as error:
             # It could be resolved before, so the index has changed since: the failure may not last.
             raise BuildFailed(str(error), is_lasting=False) from error
+
+
+def _lock_of(slot: Path) -> Path:
+    return slot.with_suffix(f"{slot.suffix}.lock")
+
+
+def _remove_if_free(slot: Path) -> None:
+    """Remove a slot that could not be removed, unless another build uses it now."""
+    with suppress(OSError, Unavailable), inherited_if_free(_lock_of(slot)) as lock:
+        if lock is not None:
+            remove(slot)
 
 
 def read_marker(home: Path) -> Marker | None:

@@ -69,6 +69,7 @@ def run_helper(
         TimeoutExpired: it took longer, and was ended.
         Cancelled: the token was cancelled.
         OSError: the program could not be started.
+        MemoryError: this machine has too little memory to read what it writes; it was ended.
     """
     process = subprocess.Popen(
         argv,
@@ -96,22 +97,31 @@ def run_helper(
     return Completed(exit_code=process.returncode, stdout=stdout, stderr=stderr or "".join(lines))
 
 
+_Lines = list[str]
+
+
 @contextmanager
 def _followed(
     process: subprocess.Popen[str], on_stderr: Callable[[str], None] | None
 ) -> Iterator[Sequence[str]]:
     """Yield the lines of the standard error, which a thread reads; without `on_stderr`, leave it unread."""
-    lines: list[str] = []
+    lines = _Lines()
     stream = process.stderr
     if on_stderr is None or stream is None:
         yield lines
         return
 
+    failed: list[MemoryError] = []
+
     def follow() -> None:
-        for line in stream:
-            lines.append(line)
-            with contextlib.suppress(Exception):  # reading must go on, or the program waits for ever
-                on_stderr(line.rstrip("\n"))
+        try:
+            for line in stream:
+                lines.append(line)
+                with contextlib.suppress(Exception):  # reading must go on, or the program waits for ever
+                    on_stderr(line.rstrip("\n"))
+        except MemoryError as error:
+            failed.append(error)
+            _kill_group(process)
 
     process.stderr = None  # `communicate` would read from it as well
     thread = threading.Thread(target=follow, name="standard error", daemon=True)
@@ -121,6 +131,8 @@ def _followed(
     finally:
         thread.join()
         stream.close()
+    if failed:
+        raise failed[0]
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,9 @@ from support.local_index import LocalIndex, metadata_text, wheel_bytes
 from support.processes import output
 
 from bisect_asgi.backend import interpreters
+from bisect_asgi.backend.environments import assemble
 from bisect_asgi.backend.environments.templates import NotProved
+from bisect_asgi.backend.files import locked_if_free
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unresolvable
 from bisect_asgi.core.model import Distribution
@@ -58,6 +63,34 @@ def test_files_are_read_only_because_they_are_shared_with_uvs_cache(cached: Cach
 
     assert "demo.py" in {path.name for path in files}
     assert set(writable) == {"bisect-asgi.json", "bisect-asgi-files.json"}
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_slot_that_cannot_be_removed_is_removed_at_the_end_unless_another_build_uses_it(
+    cached: CacheBench, monkeypatch: pytest.MonkeyPatch, is_used: bool
+) -> None:
+    slots: list[Path] = []
+    at_the_end: list[Callable[[], None]] = []
+
+    def fails(path: Path) -> bool:
+        slots.append(path)
+        path.mkdir(exist_ok=True)
+        return False
+
+    monkeypatch.setattr(assemble, "remove", fails)
+    monkeypatch.setattr(assemble.atexit, "register", lambda *call: at_the_end.append(partial(*call)))
+    monkeypatch.setattr(assemble.Templates, "copy", lambda *_: (_ for _ in ()).throw(MemoryError))
+    cached.publish()
+    with pytest.raises(MemoryError), cached.holding():
+        pass
+    monkeypatch.undo()
+    slot = slots[-1]
+    there = slot.exists()
+    lock = locked_if_free(slot.with_suffix(f"{slot.suffix}.lock")) if is_used else nullcontext()
+    with lock:
+        at_the_end[-1]()
+
+    assert (there, slot.exists()) == (True, is_used)
 
 
 @pytest.mark.parametrize("which", [0, -1], ids=["oldest", "newest"])

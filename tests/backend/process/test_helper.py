@@ -14,6 +14,7 @@ import pytest
 from support.processes import PATIENCE_S, eventually, is_running
 from support.supervised import python
 
+from bisect_asgi.backend.process import helper
 from bisect_asgi.backend.process.helper import run_helper
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.backend.process.usage import is_alive
@@ -106,6 +107,25 @@ def test_who_is_told_lines_may_fail_and_nothing_is_held_up() -> None:
 
     assert done.exit_code == 0
     assert len(done.stderr.splitlines()) == len(told) == 200
+
+
+def test_a_helper_whose_output_does_not_fit_into_memory_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Full(list[str]):
+        def append(self, line: str) -> None:
+            raise MemoryError
+
+    monkeypatch.setattr(helper, "_Lines", Full)
+    code = (
+        f"import os, sys, time; print(os.getpid(), file=open({str(tmp_path / 'pid')!r}, 'w'), flush=True)\n"
+    )
+    code += "print('line', file=sys.stderr, flush=True)\ntime.sleep(120)"
+
+    with pytest.raises(MemoryError):
+        run_helper(python(code), environ={}, token=CancelToken(), on_stderr=print)
+
+    assert not is_running(int((tmp_path / "pid").read_text()))
 
 
 def test_output_is_told_in_whole_lines(tmp_path: Path) -> None:

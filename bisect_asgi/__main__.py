@@ -110,7 +110,10 @@ def _say(error: Exception) -> int:
 def _is_of_this_machine(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in _LACKS
-    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+    # The interpreter raises a plain RuntimeError for a thread, and for the lock of a file or a thread.
+    return isinstance(error, MemoryError) or str(error).startswith(
+        ("can't start new thread", "can't allocate")
+    )
 
 
 if __name__ == "__main__":

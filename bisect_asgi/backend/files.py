@@ -56,7 +56,9 @@ def temporary_folder() -> Iterator[Path]:
 
 def remove(path: Path) -> bool:
     """Remove a file or a directory, whatever a run has left in it; return whether it is gone."""
-    with suppress(OSError, RecursionError, MemoryError):
+    with suppress(
+        OSError, RuntimeError, MemoryError
+    ):  # RuntimeError: nested too deep, or no memory for a file
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -76,7 +78,8 @@ def _remove_by_force(path: Path) -> None:
     if os.geteuid() == 0:
         programs.insert(0, ["chattr", "-R", "-f", "-i", "-a", str(path)])
     for program in programs:
-        with suppress(OSError, MemoryError):  # a machine need not have all of them
+        # A machine need not have all of them, or the memory for their pipes (a RuntimeError).
+        with suppress(OSError, MemoryError, RuntimeError):
             subprocess.run(program, env={"PATH": os.defpath}, capture_output=True, check=False)
 
 

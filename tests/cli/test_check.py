@@ -90,6 +90,7 @@ def test_what_is_no_verdict_stops_git_bisect_run(shell: Shell, arguments: list[s
         pytest.param(OSError(28, "No space left on device"), 6, "No space left on device", id="room"),
         pytest.param(MemoryError(), 6, "run out of something: MemoryError", id="memory"),
         pytest.param(RuntimeError("can't start new thread"), 6, "can't start new thread", id="threads"),
+        pytest.param(RuntimeError("can't allocate read lock"), 6, "can't allocate read lock", id="locks"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])

@@ -96,7 +96,7 @@ class EnvironmentCache:
     def make_template(self, interpreter: Interpreter, token: CancelToken) -> None:
         """Make the empty environment of an interpreter ahead of its first build, which says what fails."""
         with suppress(NoResult, Unavailable, OSError):
-            self._templates.make_ahead(interpreter, token)
+            self._templates.make(interpreter, token)
 
     @contextmanager
     def holding(

@@ -70,20 +70,18 @@ class Templates:
             Unavailable: virtualenv cannot make one with it.
             Cancelled: the token was cancelled.
         """
+        kept = self.make(interpreter, token)
+        shutil.copytree(kept, target, symlinks=True, ignore=shutil.ignore_patterns(manifests.NAME))
+
+    def make(self, interpreter: Interpreter, token: CancelToken) -> Path:
+        """Return the template of an interpreter, which is made if there is no sound one; raises as `copy`."""
         kept = self._kept(interpreter)
         if not self._is_sound(kept):
             with locked(self._folder / f"{kept.name}.lock", waiting=token.check):
                 if not self._is_sound(kept):
                     remove(kept)
                     self._make(kept, interpreter, token)
-        shutil.copytree(kept, target, symlinks=True, ignore=shutil.ignore_patterns(manifests.NAME))
-
-    def make_ahead(self, interpreter: Interpreter, token: CancelToken) -> None:
-        """Make the template of an interpreter if there is none yet; raises as `copy`, and OSError."""
-        kept = self._kept(interpreter)
-        with locked(self._folder / f"{kept.name}.lock", waiting=token.check):
-            if not kept.exists():
-                self._make(kept, interpreter, token)
+        return kept
 
     def has_any(self, interpreter: Interpreter) -> bool:
         """Return whether an interpreter has a template, sound or not."""

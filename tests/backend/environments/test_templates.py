@@ -52,8 +52,8 @@ def test_a_template_that_was_made_ahead_is_copied(tmp_path: Path, made: list[Pat
     kept = Templates(tmp_path / "templates")
     had_any = kept.has_any(THIS_PYTHON)
 
-    kept.make_ahead(THIS_PYTHON, CancelToken())
-    kept.make_ahead(THIS_PYTHON, CancelToken())
+    kept.make(THIS_PYTHON, CancelToken())
+    kept.make(THIS_PYTHON, CancelToken())
     kept.copy(THIS_PYTHON, tmp_path / "one", CancelToken())
 
     assert (had_any, kept.has_any(THIS_PYTHON)) == (False, True)

@@ -56,9 +56,8 @@ def temporary_folder() -> Iterator[Path]:
 
 def remove(path: Path) -> bool:
     """Remove a file or a directory, whatever a run has left in it; return whether it is gone."""
-    with suppress(
-        OSError, RuntimeError, MemoryError
-    ):  # RuntimeError: nested too deep, or no memory for a file
+    # A RuntimeError says that it is nested too deep, or that there is no memory for the lock of a file.
+    with suppress(OSError, RuntimeError, MemoryError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

@@ -26,7 +26,7 @@ from bisect_asgi.core.records import Struct, field
 
 _TICKS, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 _PROC = "/proc"
-_HAS_SETS = os.path.exists(f"{_PROC}/self/smaps_rollup")  # Linux 4.14
+_HAS_PROC = os.path.exists(f"{_PROC}/self/smaps_rollup")  # Linux 4.14
 
 
 class OtherLoad:
@@ -79,7 +79,7 @@ def tree_seconds(pid: int) -> float:
 
 def _seconds(pid: int) -> float:
     """Return the processor time of a process and of its children that have ended; 0 if it is gone."""
-    if _HAS_SETS:
+    if _HAS_PROC:
         with contextlib.suppress(OSError), open(f"{_PROC}/{pid}/stat", "rb") as stat:
             # The name of the program may have spaces. Then come utime, stime, cutime and cstime.
             return sum(map(int, stat.read().rpartition(b")")[2].split()[11:15])) / _TICKS
@@ -144,7 +144,7 @@ def _memory_of_all(pids: Sequence[int]) -> int:
 
 def _memory(pid: int, *, alone: bool) -> int:
     """Return the resident set of a process, or its proportional set if it is not `alone`; 0 if it is gone."""
-    if not _HAS_SETS:
+    if not _HAS_PROC:
         return _memory_elsewhere(pid, alone=alone)
     try:
         if alone:
@@ -173,10 +173,8 @@ def is_alive(pid: int) -> bool:
     """Return whether there is a process of that number."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        return True
+    except OSError as error:  # no permission: it is another user's
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

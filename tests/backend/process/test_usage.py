@@ -127,18 +127,18 @@ def test_memory_is_read_in_the_same_way_everywhere(monkeypatch: pytest.MonkeyPat
     held = b"\1" * (60 * MIB)
     pids = [os.getpid()] if is_alone else [os.getpid(), os.getppid()]
     by_kernel = sum(usage._memory(pid, alone=is_alone) for pid in pids)
-    monkeypatch.setattr(usage, "_HAS_SETS", False)
+    monkeypatch.setattr(usage, "_HAS_PROC", False)
     by_psutil = sum(usage._memory(pid, alone=is_alone) for pid in pids)
 
     assert by_kernel > len(held)
     assert by_kernel == pytest.approx(by_psutil, rel=0.1)
 
 
-@pytest.mark.parametrize("has_sets", [True, False])
+@pytest.mark.parametrize("has_proc", [True, False])
 def test_processor_time_is_that_of_a_process_and_of_its_children(
-    monkeypatch: pytest.MonkeyPatch, has_sets: bool
+    monkeypatch: pytest.MonkeyPatch, has_proc: bool
 ) -> None:
-    monkeypatch.setattr(usage, "_HAS_SETS", has_sets)
+    monkeypatch.setattr(usage, "_HAS_PROC", has_proc)
     busily = "import time\nwhile time.process_time() < 0.3: pass\n"
     starts = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {busily!r}])\n"
     code = f"{busily}{starts}print(flush=True)\ninput()"
@@ -151,11 +151,11 @@ def test_processor_time_is_that_of_a_process_and_of_its_children(
     assert 0.55 < seconds < 5
 
 
-@pytest.mark.parametrize("has_sets", [True, False])
-def test_a_process_that_is_gone_has_no_memory(monkeypatch: pytest.MonkeyPatch, has_sets: bool) -> None:
+@pytest.mark.parametrize("has_proc", [True, False])
+def test_a_process_that_is_gone_has_no_memory(monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> None:
     with subprocess.Popen(python("pass")) as ended:
         ended.wait()
-    monkeypatch.setattr(usage, "_HAS_SETS", has_sets)
+    monkeypatch.setattr(usage, "_HAS_PROC", has_proc)
 
     assert [usage._memory(ended.pid, alone=alone) for alone in (True, False)] == [0, 0]
     assert usage.tree_seconds(ended.pid) == 0.0

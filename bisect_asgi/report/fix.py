@@ -21,7 +21,7 @@ from bisect_asgi.core.events import Explained
 from bisect_asgi.core.model import Move, Outcome
 from bisect_asgi.core.records import Struct
 from bisect_asgi.core.releases.affected import ReleaseState
-from bisect_asgi.core.releases.selection import is_version
+from bisect_asgi.core.releases.selection import between, is_version
 from bisect_asgi.report.document import Fix, Report
 from bisect_asgi.report.rows import Row, changed_before
 
@@ -94,16 +94,12 @@ def _stretches(report: Report) -> list[_Stretch]:
 def _below(report: Report, last: str, first: str) -> str:
     """Return the bound below a break; it selects no release between the last good and the first bad one."""
     labels = [row.version for row in report.rows if row.yanked is None]
-    between = labels[labels.index(last) + 1 : labels.index(first)]
+    untestable = labels[labels.index(last) + 1 : labels.index(first)]
     changed, _ = changed_before(report.rows, first)
-    low, high = Version(last), Version(min((first, *changed), key=Version))
-    out = [each.version for each in report.excluded if _lies_between(each.version, low, high)]
+    high = Version(min((first, *changed), key=Version))
+    is_clear = not (untestable or between(report.excluded, last, str(high)))
     # A pre-release as the bound would allow installers to select pre-releases.
-    return f"<={last}" if between or out or high.is_prerelease else f"<{high}"
-
-
-def _lies_between(version: str, low: Version, high: Version) -> bool:
-    return is_version(version) and low < Version(version) < high and not Version(version).is_prerelease
+    return f"<{high}" if is_clear and not high.is_prerelease else f"<={last}"
 
 
 def _of_dependencies(report: Report) -> Iterator[Fix]:

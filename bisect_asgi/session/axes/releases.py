@@ -219,19 +219,26 @@ def choose_releases(
         yanked=above,
         whole=anywhere.releases if is_open and choice.others else (),
         notes=notes,
-        out_of_reach=_out_of_reach(choice, everything.kept, select(every, everywhere, None).kept),
+        out_of_reach=_out_of_reach(choice, everything, every, everywhere),
     )
 
 
-def _out_of_reach(choice: InterpreterChoice, here: Sequence[Release], anywhere: Sequence[Release]) -> str:
+def _out_of_reach(
+    choice: InterpreterChoice, here: Selection, every: Sequence[Release], wanted: ReleaseFilter
+) -> str:
     """Return a note if another Python can install newer releases than the one that bisect-asgi chose.
 
     Args:
         choice: the Python, with the others unless the user chose it.
-        here: all releases that it can install.
-        anywhere: all releases, whatever Python they need.
+        here: all wanted releases that it can install.
+        every: all releases; the wanted ones among them are newer if they come after those.
+        wanted: says which releases are wanted, whatever Python they need.
     """
-    newer = _after(here[-1], anywhere)
+    if not choice.others:
+        return ""
+    excluded, newest = {each.version for each in here.excluded}, here.kept[-1]
+    anywhere = select([newest, *(each for each in every if each.version in excluded)], wanted, None).kept
+    newer = _after(newest, anywhere)
     python = able(choice.others, newer[-1]) if newer else None
     if python is None:
         return ""

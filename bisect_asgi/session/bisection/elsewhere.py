@@ -12,6 +12,7 @@ If the result depends on releases that cannot be imported on the chosen Python, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from bisect_asgi.core import events
 from bisect_asgi.core.answers.result import Result
@@ -98,7 +99,7 @@ def further(result: SearchResult, services: Services, find: Callable[[Search], S
     if choice is None or not tries:
         return result
     told = [_on(choice.target, result.answer)]
-    for target, reason in tries:
+    for target, reason, shows_more in tries:
         text = f"{told[-1]}; searching on Python {target.interpreter.short}"
         search.emit(events.Note(text=text, is_live=True))
         rest = tuple(each for each in (choice.target, *choice.others) if each is not target)
@@ -108,37 +109,39 @@ def further(result: SearchResult, services: Services, find: Callable[[Search], S
         except BisectError as error:  # no worker has that Python, for example
             search.emit(events.Note(text=f"Python {target.interpreter.short} could not be tried: {error}"))
             break
-        if _shows_more(other, result):
+        if shows_more(other):
             _note(search, told)
             return other
         told.append(_on(target, other.answer))
     return find(_back(search, services, told[1:]))
 
 
-def _tries(result: SearchResult) -> list[tuple[TargetPython, str]]:
-    """Return the Pythons on which the search continues, with the reasons."""
+def _tries(result: SearchResult) -> list[tuple[TargetPython, str, Callable[[SearchResult], bool]]]:
+    """Return the Pythons on which the search continues, the reasons, and whether a result says more."""
     search, choice = result.search, result.search.space.choice
     if choice is None:
         return []
     if result.answer.kind is ResultKind.NOT_REPRODUCED and search.goes_on_elsewhere:
         why = f"has wheels for releases that Python {choice.interpreter.short} has none for"
-        return [(target, why) for target in search.further_pythons]
+        return [(target, why, _changes) for target in search.further_pythons]
     untestable = not_imported(search, result.answer)
     older = older_python(search, untestable) if untestable else None
     if untestable is None or older is None:
         return []
     name = search.context.axis.name(untestable.label)
-    return [(older, f"{name} cannot be imported on Python {choice.interpreter.short}")]
+    why = f"{name} cannot be imported on Python {choice.interpreter.short}"
+    return [(older, why, partial(_has_boundary_of_same_failure, result))]
 
 
-def _shows_more(other: SearchResult, result: SearchResult) -> bool:
-    """Return whether a result says more than the one on the chosen Python.
+def _changes(other: SearchResult) -> bool:
+    return other.answer.kind is not ResultKind.NOT_REPRODUCED
 
-    After a gap, only a boundary does, and only one of the same failure: on another Python, the newest release
-    may fail for that Python's sake.
+
+def _has_boundary_of_same_failure(result: SearchResult, other: SearchResult) -> bool:
+    """Return whether another Python shows a boundary of the failure that the chosen one shows.
+
+    On another Python, the newest release may fail for that Python's sake.
     """
-    if result.answer.kind is ResultKind.NOT_REPRODUCED and result.search.goes_on_elsewhere:
-        return other.answer.kind is not ResultKind.NOT_REPRODUCED
     known, seen = (each.search.judgement().reference for each in (result, other))
     is_same = any(one.is_same_failure(another) for one in known for another in seen)
     return other.answer.kind is ResultKind.FOUND and is_same

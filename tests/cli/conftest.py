@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,7 @@ from support.local_index import LocalIndex
 from support.local_repository import BARE_CONFIGURATION
 from support.shell import Command, Shell
 
-
-@pytest.fixture
-def tmp_path(tmp_path: Path) -> Iterator[Path]:
-    """A directory at the same path as those of the tests before it."""
-    with machine.same_place(tmp_path) as same:
-        yield same
+tmp_path = machine.tmp_path
 
 
 @pytest.fixture

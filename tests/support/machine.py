@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,18 +67,18 @@ def tell(known: Path, folder: Path, *, suffix: str = "") -> None:
         _tell_slots(folder / "uv-cache")
 
 
-@contextmanager
-def same_place(own: Path) -> Iterator[Path]:
-    """Have a test's directory at the path of the directories of others until the test ends.
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory at the same path as those of the tests before it, until the test ends.
 
     uv asks the interpreter at each path that it does not know, which takes longer than many a probe. So all
     tests of a worker build their environments at the same paths, and begin with what uv knows of these.
     """
-    same = own.with_name("same-place")
-    own.rename(same)
+    same = tmp_path.with_name("same-place")
+    tmp_path.rename(same)
     yield same
-    _keep_slots(same / "uv-cache", own.with_name(_SLOTS))
-    same.rename(own)
+    _keep_slots(same / "uv-cache", tmp_path.with_name(_SLOTS))
+    same.rename(tmp_path)
 
 
 def _tell_slots(uv_cache: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,7 @@ from support.cached_environments import CacheBench
 from support.environments import Bench
 from support.local_index import LocalIndex
 
-
-@pytest.fixture
-def tmp_path(tmp_path: Path) -> Iterator[Path]:
-    """A directory at the same path as those of the tests before it."""
-    with machine.same_place(tmp_path) as same:
-        yield same
+tmp_path = machine.tmp_path
 
 
 @pytest.fixture

@@ -13,12 +13,7 @@ from support.trials import TrialBench
 
 from bisect_asgi.backend.trials.store import Store
 
-
-@pytest.fixture
-def tmp_path(tmp_path: Path) -> Iterator[Path]:
-    """A directory at the same path as those of the tests before it."""
-    with machine.same_place(tmp_path) as same:
-        yield same
+tmp_path = machine.tmp_path
 
 
 @pytest.fixture

@@ -75,10 +75,14 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
     tests of a worker build their environments at the same paths, and begin with what uv knows of these.
     """
     same = tmp_path.with_name("same-place")
+    if same.exists():  # a process of a test before this one wrote there once more, after that test had ended
+        same.rename(tmp_path.with_name(f"late-before-{tmp_path.name}"))
     tmp_path.rename(same)
-    yield same
-    _keep_slots(same / "uv-cache", tmp_path.with_name(_SLOTS))
-    same.rename(tmp_path)
+    try:
+        yield same
+        _keep_slots(same / "uv-cache", tmp_path.with_name(_SLOTS))
+    finally:
+        same.rename(tmp_path)
 
 
 def _tell_slots(uv_cache: Path) -> None:

@@ -24,6 +24,7 @@ from bisect_asgi.core.text import printable
 _ONE_INTERRUPT_S = 1.0
 """Signals that follow one another by less are one: a terminal and a supervisor may both send one."""
 _DELAY_S, _MOST_DELAYS = 0.005, 10
+_LOOK_S = 0.5
 _IMPORTING = "<frozen importlib"
 
 
@@ -59,11 +60,15 @@ class _Interrupts:
     At some moments the exception would be lost, for example while Python cleans up an object. At others, such
     as during an import, it would leave a lock held that this process needs in order to end. It is then raised
     a moment later.
+
+    A signal that comes just before the main thread waits for a lock would be seen only once another signal
+    wakes the thread. So a timer sends it one twice a second.
     """
 
     def __init__(self) -> None:
         self._last = -math.inf
         self._delays = 0
+        self._is_due = False
         self._unraisable = sys.unraisablehook
         self._previous = {
             number: signal.getsignal(number)
@@ -72,8 +77,9 @@ class _Interrupts:
         }
         for number in self._previous:
             signal.signal(number, self._interrupt)
-        self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._again)
+        self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._look)
         sys.unraisablehook = self._take_up
+        signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
 
     def release(self) -> None:
         """Have signals do what they did before."""
@@ -88,8 +94,9 @@ class _Interrupts:
             self._last, self._delays = now, 0
             self._raise(frame)
 
-    def _again(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (of a handler)
-        self._raise(frame)
+    def _look(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (of a handler)
+        if self._is_due:
+            self._raise(frame)
 
     def _raise(self, frame: FrameType | None) -> None:
         file = frame.f_code.co_filename if frame else ""
@@ -100,7 +107,8 @@ class _Interrupts:
             self._delays += 1
             self._delay()
         else:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._is_due = False
+            signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
             raise KeyboardInterrupt
 
     def _take_up(self, lost: sys.UnraisableHookArgs) -> None:
@@ -110,8 +118,8 @@ class _Interrupts:
             self._unraisable(lost)
 
     def _delay(self) -> None:
-        # No timer thread: the main thread may hold the lock that starting a thread needs. The timer repeats:
-        # a signal that comes just before the main thread waits for a lock is seen only once another wakes it.
+        # No timer thread: the main thread may hold the lock that starting a thread needs.
+        self._is_due = True
         signal.setitimer(signal.ITIMER_REAL, _DELAY_S, _DELAY_S)
 
 

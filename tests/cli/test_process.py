@@ -185,6 +185,19 @@ def test_who_waits_for_a_thread_is_interrupted() -> None:
     interrupt.join()
 
 
+def test_a_signal_that_does_not_wake_the_main_thread_interrupts_it_all_the_same() -> None:
+    forever = threading.Event()
+    # Another thread gets it, and only notes it: what is raised is raised in the main thread, which waits.
+    unseen = threading.Timer(0.05, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT))
+
+    with guarded():
+        unseen.start()
+        with pytest.raises(KeyboardInterrupt):
+            forever.wait(PATIENCE_S)
+
+    unseen.join()
+
+
 class Broken:
     """Raises while it is cleaned up."""
 

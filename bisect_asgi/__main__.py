@@ -1,8 +1,17 @@
 """The `bisect-asgi` command, which `python -m bisect_asgi` is as well."""
 
+from __future__ import annotations
+
+import atexit
 import gc
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` takes as long to import as all of this
+    import threading
+    from collections.abc import Callable
+    from typing import NoReturn
 
 _INTERRUPTED = 130
 # The default looks for garbage a hundred times while a command is only importing, a tenth of its time.
@@ -19,9 +28,11 @@ except KeyboardInterrupt:
 _LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EIO)
 _BUG, _UNAVAILABLE = 1, 6
 _NO_VERDICT = 128
-_WITHOUT_INDEX = ("help", "cache", "report", "runs", "new", "completion")
-_NO_EARLY_QUESTION = ("-h", "--help", "--version", "--offline")
-"""With these nothing is asked, or uv is to be told more than it finds by itself."""
+_WITHOUT_TRIALS = ("help", "cache", "report", "runs", "new", "completion")
+_HELP = ("-h", "--help", "--version")
+_LEAST_MEMORY = 512 * 2**20
+"""How many bytes a process has to be allowed. With less, uv does not start each time, and Python may wait for
+ever for a thread that had no memory to begin."""
 
 
 def main() -> None:
@@ -31,25 +42,36 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under `nohup`
             signal.signal(number, _end)
     try:
-        if "BISECT_ASGI_COMPLETE" in os.environ:
-            from bisect_asgi.cli.completing import main as run
-        else:
-            if _needs_index(sys.argv[1:]):
-                from bisect_asgi.backend.network import question
-
-                question.begin()
-            if sys.argv[1:] == ["--version"] and sys.stdout is not None:
-                run = _show_version
-            else:
-                from bisect_asgi.cli.app import main as run
-
-        run()
+        _command(sys.argv[1:])()
     except SystemExit as end:
         _leave(end)
     except Exception as error:
-        code = _say(error)
-        # Other tools take lower codes of `check` for verdicts.
-        sys.exit(_NO_VERDICT + code if sys.argv[1:2] in (["check"], ["exec"]) else code)
+        if _is_of_this_machine(error):
+            _give_up(error)
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.exit(_code(_BUG))
+
+
+def _command(arguments: list[str]) -> Callable[[], None]:
+    """Return the command, for which uv may be looking up its index already."""
+    if "BISECT_ASGI_COMPLETE" in os.environ:
+        from bisect_asgi.cli.completing import main as complete
+
+        return complete
+    if _needs_trials(arguments):
+        _check_memory()
+    if _needs_index(arguments):
+        from bisect_asgi.backend.network import question
+
+        question.begin()
+    if arguments == ["--version"] and sys.stdout is not None:
+        return _show_version
+    import threading
+
+    from bisect_asgi.cli.app import main as run
+
+    threading.excepthook = _end_of_thread
+    return run
 
 
 def _show_version() -> None:
@@ -72,16 +94,35 @@ def _end(*_: object) -> None:
     os._exit(_INTERRUPTED)
 
 
+def _needs_trials(arguments: list[str]) -> bool:
+    """Return whether the command will most probably start other programs."""
+    is_told = any(argument in _HELP for argument in arguments)
+    return arguments[:1] != [] and arguments[0] not in _WITHOUT_TRIALS and not is_told
+
+
 def _needs_index(arguments: list[str]) -> bool:
     """Return whether the command will most probably ask an index, and has streams to begin with."""
     is_open = None not in (sys.stdin, sys.stdout, sys.stderr)
-    is_late = any(argument in _NO_EARLY_QUESTION for argument in arguments)
-    return is_open and arguments[:1] != [] and arguments[0] not in _WITHOUT_INDEX and not is_late
+    # Offline, uv is to be told more than it finds by itself.
+    return is_open and _needs_trials(arguments) and "--offline" not in arguments
+
+
+def _check_memory() -> None:
+    """End the process if it may not use as much memory as a search needs."""
+    import resource
+
+    limits = [resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    least = min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=_LEAST_MEMORY)
+    if least < _LEAST_MEMORY:
+        have, need = least >> 20, _LEAST_MEMORY >> 20
+        text = f"error: a process may use {have} MB of memory here, and this command needs {need} MB\n\n"
+        hint = "hint: run it where the limits of `ulimit -v` and `ulimit -d` are higher\n"
+        os.write(2, (text + hint).encode())
+        os._exit(_code(_UNAVAILABLE))
 
 
 def _leave(end: SystemExit) -> None:
     """End the process without taking its modules apart, which takes as long as several of them to import."""
-    import atexit
     import threading
 
     others = [thread for thread in threading.enumerate() if not thread.daemon]
@@ -96,23 +137,41 @@ def _leave(end: SystemExit) -> None:
     os._exit(end.code)
 
 
-def _say(error: Exception) -> int:
-    """Write what is wrong, without importing or opening anything, and return the exit code."""
-    if _is_of_this_machine(error):
-        text = f"error: this machine has run out of something: {str(error) or type(error).__name__}\n\n"
-        hint = "hint: raise its limits (`ulimit -a`), or free files, memory, processes or room on the disk\n"
+def _end_of_thread(end: threading.ExceptHookArgs) -> None:
+    """End the process if a thread could not get what it needs, because others may wait for this thread."""
+    if isinstance(end.exc_value, Exception) and _is_of_this_machine(end.exc_value):
+        _give_up(end.exc_value)
+    import threading
+
+    threading.__excepthook__(end)
+
+
+def _give_up(error: Exception) -> NoReturn:
+    """Say what this machine lacks, clean up and end the process, without waiting for another thread."""
+    text = f"error: this machine has run out of something: {str(error) or type(error).__name__}\n\n"
+    hint = "hint: raise its limits (`ulimit -a`), or free files, memory, processes or room on the disk\n"
+    try:
         os.write(2, (text + hint).encode(errors="replace"))
-        return _UNAVAILABLE
-    sys.excepthook(type(error), error, error.__traceback__)
-    return _BUG
+        atexit._run_exitfuncs()
+    finally:
+        os._exit(_code(_UNAVAILABLE))
+
+
+def _code(code: int) -> int:
+    # Other tools take lower codes of `check` for verdicts.
+    return _NO_VERDICT + code if sys.argv[1:2] in (["check"], ["exec"]) else code
 
 
 def _is_of_this_machine(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in _LACKS
-    # The interpreter raises a plain RuntimeError for a thread, and for the lock of a file or a thread.
-    return isinstance(error, MemoryError) or str(error).startswith(
-        ("can't start new thread", "can't allocate")
+    # The interpreter raises a plain RuntimeError for a thread, and for the lock of a file or a thread; and a
+    # SystemError where it forgets to raise that it has no memory.
+    said = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or said.startswith(("can't start new thread", "can't allocate"))
+        or said.endswith(("without exception set", "without setting an exception"))
     )
 
 

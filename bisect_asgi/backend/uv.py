@@ -433,15 +433,26 @@ def _known(metadata: Metadata) -> str:
 @contextmanager
 def _piped(text: str) -> Iterator[int]:
     """Yield a descriptor from which a text can be read once."""
+    rest = memoryview(text.encode())
     read, write = os.pipe()
 
     def fill() -> None:
-        with suppress(OSError), open(write, "w", encoding="utf-8") as stream:  # uv may end without reading it
-            stream.write(text)
+        nonlocal rest
+        try:
+            with suppress(OSError):  # uv may end without reading it
+                while rest:
+                    rest = rest[os.write(write, rest) :]
+        finally:
+            os.close(write)  # whatever happens: uv reads until then
 
     # Written in a thread, because it may be larger than the buffer of a pipe.
     writer = threading.Thread(target=fill, name="configuration", daemon=True)
-    writer.start()
+    try:
+        writer.start()
+    except BaseException:
+        os.close(read)
+        os.close(write)
+        raise
     try:
         yield read
     finally:

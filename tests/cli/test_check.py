@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -91,6 +92,7 @@ def test_what_is_no_verdict_stops_git_bisect_run(shell: Shell, arguments: list[s
         pytest.param(MemoryError(), 6, "run out of something: MemoryError", id="memory"),
         pytest.param(RuntimeError("can't start new thread"), 6, "can't start new thread", id="threads"),
         pytest.param(RuntimeError("can't allocate read lock"), 6, "can't allocate read lock", id="locks"),
+        pytest.param(SystemError("error return without exception set"), 6, "without exception", id="nothing"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])
@@ -108,6 +110,8 @@ def test_what_nobody_expected_is_no_verdict(
     monkeypatch.setattr("bisect_asgi.cli.app.main", broken)
     monkeypatch.setattr(sys, "argv", ["bisect-asgi", command, "demo==1.0"])
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
+    monkeypatch.setattr(atexit, "_run_exitfuncs", lambda: None)
+    monkeypatch.setattr(os, "_exit", sys.exit)
     # Uv's answer to this process's question would be the next test's.
     monkeypatch.setattr("bisect_asgi.backend.network.question.begin", lambda: None)
 

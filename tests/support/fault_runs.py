@@ -102,6 +102,10 @@ def little_memory(shell: Shell, command: Sequence[str]) -> Done:
     return _limited(shell, command, resource.RLIMIT_AS, 100 * 2**20)
 
 
+def little_data(shell: Shell, command: Sequence[str]) -> Done:
+    return _limited(shell, command, resource.RLIMIT_DATA, 511 * 2**20)
+
+
 def small_files(shell: Shell, command: Sequence[str]) -> Done:
     return _limited(shell, command, resource.RLIMIT_FSIZE, 4096)
 

@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 
 import pytest
 
+from bisect_asgi.cli.process import guarded
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled
 from bisect_asgi.session.batch import Interruptible, side_by_side
@@ -130,10 +131,7 @@ def test_an_interrupt_keeps_what_is_done_ends_what_runs_and_begins_nothing(worke
             return "interrupted"
 
     main = threading.get_ident()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with guarded():  # an interrupt that comes just before the main thread waits would not wake it
         results, is_interrupted = side_by_side(["quick", "slow", "never"], session, shared=workers, at_once=1)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
     assert (results, is_interrupted) == ({0: "done", 1: "interrupted"}, True)

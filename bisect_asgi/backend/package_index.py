@@ -84,11 +84,11 @@ class PackageIndex:
         return kept(path, lambda: self._read_changelogs(distribution))
 
     def _read_changelogs(self, distribution: Distribution) -> tuple[str, ...]:
-        from bisect_asgi.backend import release_contents  # needed only behind a boundary
+        from bisect_asgi.backend import archive_texts  # needed only behind a boundary
 
         file = self._sdist(distribution)
-        content = self._client.download(file, at_most=release_contents.LARGEST_BYTES) if file else None
-        return release_contents.texts(content, changelog.candidates) if content else ()
+        content = self._client.download(file, at_most=archive_texts.LARGEST_BYTES) if file else None
+        return archive_texts.texts(content, changelog.candidates) if content else ()
 
     def _sdist(self, distribution: Distribution) -> ReleaseFile | None:
         files = (

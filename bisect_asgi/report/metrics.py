@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from statistics import median
 
 from bisect_asgi.core.errors import ExitCode
 from bisect_asgi.core.metrics import measured, unit_of
@@ -88,7 +87,7 @@ def seen(row: Row, report: Report) -> str:
     """Return the samples of a row as `wall 1.02 × (0.98 to 1.05)`; empty if there are none."""
     if not row.samples:
         return ""
-    least, middle, most = (short(of(row.samples), report.unit) for of in (min, median, max))
+    least, middle, most = (short(of(row.samples), report.unit) for of in (min, _median, max))
     if least == most:
         return f"{report.plan.metric} {middle}"
     (low, unit), (high, other) = (_split(text) for text in (least, most))
@@ -103,6 +102,12 @@ def _split(text: str) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
+def _median(values: Sequence[float]) -> float:
+    from statistics import median  # most reports have no metric, and importing it takes long
+
+    return median(values)
+
+
 def evidence(row: Row, report: Report) -> str:
     """Return the same with the number of samples and, for ratios, the median in the metric's own unit."""
     parts = [seen(row, report)]
@@ -115,7 +120,7 @@ def _in_units(runs: Sequence[Observation], metric: str) -> str:
     """Return the median of the metric itself, if its samples are ratios: `160 ms`."""
     sampled = [run for run in runs if samples([run], metric)]
     own = [value for run in sampled if (value := measured(run, metric)) is not None]
-    return show(median(own), unit_of(sampled, metric))
+    return show(_median(own), unit_of(sampled, metric))
 
 
 def _sure(report: Report) -> str:
@@ -150,7 +155,9 @@ def _limit(ends: ReportedEnds) -> str:
     """Return the threshold, with the samples of both ends."""
     limit = Threshold(metric=ends.metric, unit=ends.unit, above=ends.above, below=ends.below)
     sampled = [(ends.old, ends.old_samples), (ends.new, ends.new_samples)]
-    medians = " and ".join(f"{short(median(own), ends.unit)} in {version}" for version, own in sampled if own)
+    medians = " and ".join(
+        f"{short(_median(own), ends.unit)} in {version}" for version, own in sampled if own
+    )
     counts = listing(dict.fromkeys(str(len(own)) for _, own in sampled))
     samples = f"{medians} (medians of {counts}; rank test p = {ends.p:.2g})"
     if ends.above is None and ends.below is None:

@@ -42,7 +42,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from heapq import heapify, heapreplace
 from itertools import pairwise
-from statistics import fmean
 
 from bisect_asgi.core.model import Candidate, Trial
 from bisect_asgi.core.records import Struct, field
@@ -236,9 +235,9 @@ class TrialCosts:
         wheels = [s for key, s in built.items() if not self._candidates[key].needs_build]
         sources = [s for key, s in built.items() if self._candidates[key].needs_build]
         self._means = MeanSeconds(
-            run=fmean(self._run_s.values()),
-            wheel_build=fmean(wheels) if wheels else MeanSeconds().wheel_build,
-            source_build=fmean(sources) if sources else MeanSeconds().source_build,
+            run=_mean(self._run_s.values(), MeanSeconds().run),
+            wheel_build=_mean(wheels, MeanSeconds().wheel_build),
+            source_build=_mean(sources, MeanSeconds().source_build),
         )
 
     def seconds(self, key: int, *, prebuilt: Collection[int] = ()) -> float:
@@ -248,3 +247,8 @@ class TrialCosts:
             return max(LEAST_S, means.run)
         needs_build = self._candidates[key].needs_build
         return max(LEAST_S, means.run + (means.source_build if needs_build else means.wheel_build))
+
+
+def _mean(values: Collection[float], default: float) -> float:
+    # Importing `statistics` takes as long as ten other modules.
+    return sum(values) / len(values) if values else default

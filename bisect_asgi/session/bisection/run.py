@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from statistics import median
 from typing import TYPE_CHECKING
 
 from bisect_asgi.core import answers, chains, events, hints
@@ -23,7 +22,6 @@ from bisect_asgi.core.events import ResultKind
 from bisect_asgi.core.judge.judge import Judgement
 from bisect_asgi.core.metrics import unit_of
 from bisect_asgi.core.metrics.criteria import RATIO, TIMES, Threshold, ThresholdSearch, values
-from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 from bisect_asgi.core.model import Observation, Outcome
 from bisect_asgi.core.plan import HistoryKind
 from bisect_asgi.core.records import Struct, replace
@@ -297,6 +295,12 @@ def note_doubtful_samples(search: Search) -> None:
     criteria, engine = search.plan.criteria, search.engine
     if criteria.metric is None:
         return
+    from bisect_asgi.core.metrics.warnings import (  # most searches have no metric
+        Drift,
+        data_warnings,
+        sentence,
+    )
+
     samples = {search.labels[key]: values(runs, criteria) for key, runs in sorted(engine.observed.items())}
     runs = [run for run in engine.taken if not run.is_warm_up]
     threshold = criteria.threshold or Threshold(metric=criteria.metric)
@@ -336,6 +340,8 @@ def note_other_steps(search: Search, found: Boundary) -> None:
     samples = [values(search.engine.observed[key], criteria) for key in keys]
     if not all(samples):
         return
+    from statistics import median  # most searches have no metric, and importing it takes long
+
     low, high, good, bad = map(median, samples)
     step, whole, show = abs(high - low), abs(bad - good), criteria.threshold.show
     if step < whole / 2:

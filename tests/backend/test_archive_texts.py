@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bisect_asgi.backend.release_contents import texts
+from bisect_asgi.backend.archive_texts import texts
 from bisect_asgi.core.releases import changelog
 
 Pack = Callable[[Mapping[str, bytes]], bytes]

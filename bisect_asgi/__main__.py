@@ -97,7 +97,7 @@ def _end(*_: object) -> None:
 def _needs_trials(arguments: list[str]) -> bool:
     """Return whether the command will most probably start other programs."""
     is_told = any(argument in _HELP for argument in arguments)
-    return arguments[:1] != [] and arguments[0] not in _WITHOUT_TRIALS and not is_told
+    return bool(arguments) and arguments[0] not in _WITHOUT_TRIALS and not is_told
 
 
 def _needs_index(arguments: list[str]) -> bool:
@@ -115,10 +115,10 @@ def _check_memory() -> None:
     least = min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=_LEAST_MEMORY)
     if least < _LEAST_MEMORY:
         have, need = least >> 20, _LEAST_MEMORY >> 20
-        text = f"error: a process may use {have} MB of memory here, and this command needs {need} MB\n\n"
-        hint = "hint: run it where the limits of `ulimit -v` and `ulimit -d` are higher\n"
-        os.write(2, (text + hint).encode())
-        os._exit(_code(_UNAVAILABLE))
+        _end_with(
+            f"a process may use {have} MB of memory here, and this command needs {need} MB",
+            hint="run it where the limits of `ulimit -v` and `ulimit -d` are higher",
+        )
 
 
 def _leave(end: SystemExit) -> None:
@@ -147,11 +147,17 @@ def _end_of_thread(end: threading.ExceptHookArgs) -> None:
 
 
 def _give_up(error: Exception) -> NoReturn:
-    """Say what this machine lacks, clean up and end the process, without waiting for another thread."""
-    text = f"error: this machine has run out of something: {str(error) or type(error).__name__}\n\n"
-    hint = "hint: raise its limits (`ulimit -a`), or free files, memory, processes or room on the disk\n"
+    """Say what this machine lacks, and end the process."""
+    _end_with(
+        f"this machine has run out of something: {str(error) or type(error).__name__}",
+        hint="raise its limits (`ulimit -a`), or free files, memory, processes or room on the disk",
+    )
+
+
+def _end_with(message: str, *, hint: str) -> NoReturn:
+    """Show an error, clean up and end the process, without importing, opening or waiting for anything."""
     try:
-        os.write(2, (text + hint).encode(errors="replace"))
+        os.write(2, f"error: {message}\n\nhint: {hint}\n".encode(errors="replace"))
         atexit._run_exitfuncs()
     finally:
         os._exit(_code(_UNAVAILABLE))

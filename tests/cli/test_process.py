@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -79,6 +80,16 @@ def test_closed_streams_change_nothing(answered: Shell, closed: tuple[int, ...])
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout == ("" if 1 in closed else f"{HEADLINE}\n")
+
+
+def test_too_little_memory_is_said_by_the_exit_code_alone_if_nobody_can_read_it(answered: Shell) -> None:
+    def prepare() -> None:
+        os.close(2)
+        resource.setrlimit(resource.RLIMIT_DATA, (2**28, 2**28))
+
+    done = run_with(answered, prepare)
+
+    assert (done.returncode, done.stdout) == (6, "")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

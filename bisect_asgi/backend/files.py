@@ -39,6 +39,17 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write to a pipe or a terminal, which may take less at a time.
+
+    Raises:
+        OSError: the other side is closed.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Make a directory for temporary files, and remove it afterwards.

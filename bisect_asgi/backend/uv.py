@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from bisect_asgi.backend.files import write_all
 from bisect_asgi.backend.network.configured import binary
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.network.network import Network
@@ -433,15 +434,13 @@ def _known(metadata: Metadata) -> str:
 @contextmanager
 def _piped(text: str) -> Iterator[int]:
     """Yield a descriptor from which a text can be read once."""
-    rest = memoryview(text.encode())
+    content = text.encode()
     read, write = os.pipe()
 
     def fill() -> None:
-        nonlocal rest
         try:
             with suppress(OSError):  # uv may end without reading it
-                while rest:
-                    rest = rest[os.write(write, rest) :]
+                write_all(write, content)
         finally:
             os.close(write)  # whatever happens: uv reads until then
 

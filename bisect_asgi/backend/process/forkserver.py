@@ -18,6 +18,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from bisect_asgi.backend.files import write_all
 from bisect_asgi.core.records import Struct
 
 _LONGEST_END_S = 2.0
@@ -47,8 +48,8 @@ class Supervisor(Struct):
     def send(self, request: bytes) -> None:
         """Send the request, unless the supervisor was let go meanwhile."""
         with contextlib.suppress(BrokenPipeError), self._lock:
-            while request and self.lifeline >= 0:
-                request = request[os.write(self.lifeline, request) :]
+            if self.lifeline >= 0:
+                write_all(self.lifeline, request)
 
     def close(self) -> None:
         """Close all pipes, on which the supervisor ends if it has not."""

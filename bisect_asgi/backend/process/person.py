@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bisect_asgi.backend.files import write_all
 from bisect_asgi.core.cancel import CancelToken
 
 _PROGRAM = Path(__file__).with_name("hand_over.py")
@@ -101,7 +102,7 @@ def _relay(master: int) -> None:
                 if key.fd == 0 and not data:
                     selector.unregister(0)
                     data = b"\x04"  # Ctrl-D: the command's input ends as well
-                _write(master if key.fd == 0 else 1, data)
+                write_all(master if key.fd == 0 else 1, data)
 
 
 def _read(descriptor: int) -> bytes:
@@ -109,11 +110,6 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, _MOST)
     except OSError:  # on Linux, the last process has closed the terminal
         return b""
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def _resize(master: int, before: bytes) -> bytes:

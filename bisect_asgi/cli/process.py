@@ -79,11 +79,11 @@ class _Interrupts:
             signal.signal(number, self._interrupt)
         self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._look)
         sys.unraisablehook = self._take_up
-        signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
+        _wake_every(_LOOK_S)
 
     def release(self) -> None:
         """Have signals do what they did before."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _wake_every(0)
         sys.unraisablehook = self._unraisable
         for number, handler in self._previous.items():
             signal.signal(number, handler)
@@ -108,7 +108,7 @@ class _Interrupts:
             self._delay()
         else:
             self._is_due = False
-            signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
+            _wake_every(_LOOK_S)
             raise KeyboardInterrupt
 
     def _take_up(self, lost: sys.UnraisableHookArgs) -> None:
@@ -120,7 +120,11 @@ class _Interrupts:
     def _delay(self) -> None:
         # No timer thread: the main thread may hold the lock that starting a thread needs.
         self._is_due = True
-        signal.setitimer(signal.ITIMER_REAL, _DELAY_S, _DELAY_S)
+        _wake_every(_DELAY_S)
+
+
+def _wake_every(interval_s: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, interval_s, interval_s)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -234,10 +234,11 @@ class TrialCosts:
         built = {key: s for key, s in self._build_s.items() if key not in self.kept and key not in prebuilt}
         wheels = [s for key, s in built.items() if not self._candidates[key].needs_build]
         sources = [s for key, s in built.items() if self._candidates[key].needs_build]
+        unknown = MeanSeconds()
         self._means = MeanSeconds(
-            run=_mean(self._run_s.values(), MeanSeconds().run),
-            wheel_build=_mean(wheels, MeanSeconds().wheel_build),
-            source_build=_mean(sources, MeanSeconds().source_build),
+            run=_mean(self._run_s.values(), unknown.run),
+            wheel_build=_mean(wheels, unknown.wheel_build),
+            source_build=_mean(sources, unknown.source_build),
         )
 
     def seconds(self, key: int, *, prebuilt: Collection[int] = ()) -> float:

@@ -295,11 +295,8 @@ def note_doubtful_samples(search: Search) -> None:
     criteria, engine = search.plan.criteria, search.engine
     if criteria.metric is None:
         return
-    from bisect_asgi.core.metrics.warnings import (  # most searches have no metric
-        Drift,
-        data_warnings,
-        sentence,
-    )
+    # Most searches have no metric, and importing this takes long.
+    from bisect_asgi.core.metrics.warnings import Drift, data_warnings, sentence
 
     samples = {search.labels[key]: values(runs, criteria) for key, runs in sorted(engine.observed.items())}
     runs = [run for run in engine.taken if not run.is_warm_up]

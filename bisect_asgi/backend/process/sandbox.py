@@ -91,7 +91,8 @@ class Sandbox:
     def close(self) -> None:
         """End a trial that is still going on, with what it has made."""
         self._token.cancel()
-        if self._found is not None:
+        # An interrupt may have come before the thread was started, and then no trial will ever end.
+        if self._found is not None and not self._found.cancel():
             self._found.exception()
 
     def begin(self) -> None:
@@ -205,6 +206,8 @@ class Sandbox:
         return [os.path.realpath(path) for path in paths if os.path.exists(path)]
 
     def _find(self, found: Future[Found]) -> None:
+        if not found.set_running_or_notify_cancel():
+            return
         try:
             found.set_result(self._try_levels())
         except BaseException as error:

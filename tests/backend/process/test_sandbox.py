@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support.processes import PATIENCE_S
 from support.sandboxes import sandbox
 
+from bisect_asgi.backend.process import sandbox_kept
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.core.errors import Unavailable, UsageError
 from bisect_asgi.core.model import Confinement, SandboxLevel
@@ -161,6 +164,29 @@ def test_a_trial_that_nobody_waited_for_leaves_nothing(tmp_path: Path) -> None:
     begun.close()
 
     assert not (tmp_path / "runs").exists() or os.listdir(tmp_path / "runs") == []
+
+
+@pytest.mark.parametrize("moment", ["before its thread is made", "before its thread runs"])
+def test_an_interrupt_while_it_begins_leaves_nothing_to_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if moment == "before its thread is made":
+        monkeypatch.setattr(sandbox_kept, "recall", interrupt)
+    else:
+        monkeypatch.setattr(threading.Thread, "start", interrupt)
+    begun = Sandbox(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        begun.begin()
+    monkeypatch.undo()
+    closing = threading.Thread(target=begun.close, daemon=True)
+
+    closing.start()
+    closing.join(PATIENCE_S)
+
+    assert not closing.is_alive()
 
 
 # --- What another command found out

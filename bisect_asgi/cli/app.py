@@ -146,12 +146,13 @@ def _code(code: ExitCode, arguments: list[str]) -> int:
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
-    with guarded():
+    with guarded() as interrupts:
         try:
-            try:
-                code = _run(sys.argv[1:])
-            finally:
-                sys.stdout.flush()
+            with interrupts:
+                try:
+                    code = _run(sys.argv[1:])
+                finally:
+                    sys.stdout.flush()
             sys.exit(code)
         except BisectError as error:
             end_signals()

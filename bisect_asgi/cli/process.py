@@ -29,18 +29,21 @@ _IMPORTING = "<frozen importlib"
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Run a command behind the gate, with streams that exist and signals that interrupt once."""
+def guarded() -> Iterator[Interrupts]:
+    """Run a command behind the gate, with streams that exist; yield what has signals interrupt it.
+
+    In the end, signals do what they did before.
+    """
     _open_missing()
     kept = sys.stdout, sys.stderr
     sys.stdout = cast(TextIO, _Gate(_Output(kept[0])))
     sys.stderr = cast(TextIO, _Gate(_Complaints(kept[1])))
-    interrupts = _Interrupts()
+    interrupts = Interrupts()
     try:
-        yield
+        yield interrupts
     finally:
-        sys.stdout, sys.stderr = kept
         interrupts.release()
+        sys.stdout, sys.stderr = kept
 
 
 def end_signals() -> None:
@@ -54,8 +57,10 @@ def end_signals() -> None:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Interrupts:
-    """Turns signals into `KeyboardInterrupt`, one for signals that follow one another.
+class Interrupts:
+    """Turns signals into `KeyboardInterrupt`, one for signals that follow one another, while it is entered.
+
+    Entering and leaving it may raise `KeyboardInterrupt`, too, so both are inside the `try` that catches it.
 
     At some moments the exception would be lost, for example while Python cleans up an object. At others, such
     as during an import, it would leave a lock held that this process needs in order to end. It is then raised
@@ -75,17 +80,24 @@ class _Interrupts:
             for number in _SIGNALS
             if signal.getsignal(number) is not signal.SIG_IGN  # as `nohup` sets it: it stays ignored
         }
+        self._previous_alarm = signal.getsignal(signal.SIGALRM)
+
+    def __enter__(self) -> None:
         for number in self._previous:
             signal.signal(number, self._interrupt)
-        self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._look)
+        signal.signal(signal.SIGALRM, self._look)
         sys.unraisablehook = self._take_up
         _wake_every(_LOOK_S)
 
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def release(self) -> None:
-        """Have signals do what they did before."""
+        """Have signals do what they did before; one that comes meanwhile is ignored."""
+        self._last, self._is_due = math.inf, False
         _wake_every(0)
         sys.unraisablehook = self._unraisable
-        for number, handler in self._previous.items():
+        for number, handler in (*self._previous.items(), (signal.SIGALRM, self._previous_alarm)):
             signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (of a handler)

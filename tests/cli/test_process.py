@@ -18,6 +18,7 @@ from support.local_index import LocalIndex
 from support.processes import PATIENCE_S, eventually
 from support.shell import BISECT, Shell, publish
 
+from bisect_asgi.cli.app import main
 from bisect_asgi.cli.process import guarded
 
 HEADLINE = "demo broke in 1.5 (2021-06-01), by itself"
@@ -141,7 +142,7 @@ def clean_up(number: signal.Signals) -> None:
 def test_an_interrupt_while_python_cleans_up_is_not_lost(
     capfd: pytest.CaptureFixture[str], how: signal.Signals
 ) -> None:
-    with guarded(), pytest.raises(KeyboardInterrupt):
+    with guarded() as interrupts, interrupts, pytest.raises(KeyboardInterrupt):
         clean_up(how)
 
     assert "Traceback" not in capfd.readouterr().err
@@ -160,7 +161,7 @@ def test_an_interrupt_waits_until_a_lock_is_free_that_ending_needs(how: signal.S
     ended: list[bool] = []
     inside = compile(INSIDE, file, "exec")
 
-    with guarded():
+    with guarded() as interrupts, interrupts:
         exec(inside, {"how": how, "signal": signal, "ended": ended})
         with pytest.raises(KeyboardInterrupt):
             eventually(lambda: False)
@@ -175,7 +176,7 @@ def test_an_interrupt_waits_until_an_import_has_ended(
     (tmp_path / "imported_slowly.py").write_text(f"import signal\n{raises}\nended = True\n")
     monkeypatch.syspath_prepend(tmp_path)
 
-    with guarded():
+    with guarded() as interrupts, interrupts:
         import imported_slowly  # type: ignore[import-not-found]
 
         with pytest.raises(KeyboardInterrupt):
@@ -196,12 +197,40 @@ def test_who_waits_for_a_thread_is_interrupted(send: Callable[[], None]) -> None
     forever = threading.Event()
     interrupt = threading.Timer(0.05, send)
 
-    with guarded():
+    with guarded() as interrupts, interrupts:
         interrupt.start()
         with pytest.raises(KeyboardInterrupt):
             forever.wait(PATIENCE_S)
 
     interrupt.join()
+
+
+@pytest.mark.parametrize(
+    ("moment", "code", "says"),
+    [
+        pytest.param("set", 130, "error: interrupted", id="as-it-begins-to-interrupt"),
+        pytest.param("unset", 0, "", id="as-it-ends"),
+    ],
+)
+def test_an_interrupt_at_the_edge_of_a_command_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], moment: str, code: int, says: str
+) -> None:
+    def setitimer(which: int, interval_s: float, again_s: float) -> object:
+        if (moment == "set") == bool(interval_s):
+            monkeypatch.setattr(signal, "setitimer", kept)
+            signal.raise_signal(signal.SIGINT)
+        return kept(which, interval_s, again_s)
+
+    kept, before = signal.setitimer, signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(signal, "setitimer", setitimer)
+    monkeypatch.setattr(sys, "argv", ["bisect-asgi", "completion", "bash"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == code
+    assert says in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 class Broken:
@@ -217,7 +246,7 @@ def test_what_else_is_raised_while_python_cleans_up_is_shown_as_ever(
     shown = []
     monkeypatch.setattr(sys, "unraisablehook", lambda lost: shown.append(str(lost.exc_value)))
 
-    with guarded():
+    with guarded() as interrupts, interrupts:
         Broken()
 
     assert shown == ["in the end"]

@@ -131,7 +131,8 @@ def test_an_interrupt_keeps_what_is_done_ends_what_runs_and_begins_nothing(worke
             return "interrupted"
 
     main = threading.get_ident()
-    with guarded():  # an interrupt that comes just before the main thread waits would not wake it
+    # Without this, an interrupt that comes just before the main thread waits would not wake it.
+    with guarded() as interrupts, interrupts:
         results, is_interrupted = side_by_side(["quick", "slow", "never"], session, shared=workers, at_once=1)
 
     assert (results, is_interrupted) == ({0: "done", 1: "interrupted"}, True)

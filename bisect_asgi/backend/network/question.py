@@ -13,7 +13,13 @@ import signal
 import subprocess
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _QUESTION = ("pip", "compile", "-", "--quiet", "--no-header", "--emit-index-url", "--emit-find-links")
+
+_LONGEST_END_S = 1.0
 
 _begun: subprocess.Popen[str] | None = None
 _last: subprocess.Popen[str] | None = None
@@ -25,10 +31,26 @@ def begin() -> None:
     global _begun
     program = os.path.join(os.path.dirname(sys.executable), "uv")
     if os.access(program, os.X_OK):
-        try:
+        # A signal that ends this process kills uv as well, so `end` has to know it first.
+        with contextlib.suppress(OSError), _signals_held():  # `answer` tries again, and raises the error
             _begun = _start(program)
-        except OSError:  # `answer` tries again, and raises it
-            _begun = None
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Handle the signals that come meanwhile at the end."""
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
 
 
 def answer(program: str, *, limit_s: float) -> subprocess.CompletedProcess[str]:
@@ -57,8 +79,9 @@ def end() -> None:
 
 def _kill(process: subprocess.Popen[str]) -> None:
     if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with contextlib.suppress(ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait(_LONGEST_END_S)
 
 
 def _start(program: str) -> subprocess.Popen[str]:

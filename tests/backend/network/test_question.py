@@ -101,3 +101,34 @@ def test_nobody_who_was_asked_is_left_with_what_it_runs(program: Path, tmp_path:
 
     pid = int(inner.read_text())
     eventually(lambda: not is_running(pid))
+
+
+INTERRUPTED = """
+import os, signal, sys
+from bisect_asgi.backend.network import question
+
+def end(*_):
+    question.end()
+    os._exit(130)
+
+def started(process, *arguments, kept=question.subprocess.Popen._execute_child):
+    kept(process, *arguments)
+    print(process.pid, flush=True)
+    signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, end)
+question.subprocess.Popen._execute_child = started
+sys.executable = sys.argv[1]
+question.begin()
+"""
+
+
+def test_an_interrupt_while_it_starts_ends_it_too(program: Path) -> None:
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+
+    done = subprocess.run(
+        [THIS_PYTHON, "-c", INTERRUPTED, str(program)], stdout=subprocess.PIPE, text=True, check=False
+    )
+
+    assert done.returncode == 130
+    assert not is_running(int(done.stdout))

@@ -30,6 +30,9 @@ def binary() -> str:
     Raises:
         Unavailable: the installation is damaged.
     """
+    # `uv.find_uv_bin` would find this one first as well, in the time of ten imports.
+    if program := question.beside_python():
+        return program
     import uv
 
     try:

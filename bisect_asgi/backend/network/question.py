@@ -29,11 +29,16 @@ _last: subprocess.Popen[str] | None = None
 def begin() -> None:
     """Ask uv now if its program is next to this Python; else it is asked when needed."""
     global _begun
-    program = os.path.join(os.path.dirname(sys.executable), "uv")
-    if os.access(program, os.X_OK):
+    if program := beside_python():
         # A signal that ends this process kills uv as well, so `end` has to know it first.
         with contextlib.suppress(OSError), _signals_held():  # `answer` tries again, and raises the error
             _begun = _start(program)
+
+
+def beside_python() -> str:
+    """Return the path of the uv next to this Python, where an environment has it, or ""."""
+    program = os.path.join(os.path.dirname(sys.executable), "uv")
+    return program if os.access(program, os.X_OK) else ""
 
 
 @contextlib.contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 from bisect_asgi.core import events
 from bisect_asgi.core.events import Stretch
 from bisect_asgi.core.model import Trial
@@ -100,4 +98,6 @@ class Pace:
         return f"{done} of {plural(wanted, 'run')}{rest.replace(', ', ', roughly ')}"
 
     def _after(self, count: int, seconds: list[float]) -> str:
+        from statistics import median  # a command that runs nothing does without it
+
         return f", {roughly(count * median(seconds))}" if seconds and count else ""

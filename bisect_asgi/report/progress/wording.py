@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from statistics import median
 
 from bisect_asgi.core import events
 from bisect_asgi.core.axis_words import AxisWords
@@ -246,6 +245,8 @@ class Words:
         )
         if metric is None or not (own := samples(runs, metric)):
             return ""
+        from statistics import median  # most searches have no metric, and importing it takes long
+
         is_ratio = any(run.reference_metrics for run in runs)
         limit = Threshold(metric=metric, unit=RATIO if is_ratio else unit_of(runs, metric))
         return f" ({metric} = {limit.show(median(own))})"
@@ -293,6 +294,8 @@ class Words:
 
     def sampled(self, event: events.EndsSampled) -> list[str]:
         """Return the line about the samples of both ends and the threshold between them."""
+        from statistics import median  # as in `_values`
+
         limit = Threshold(metric=event.metric, unit=event.unit)
         sides = " and ".join(
             f"{limit.show(median(own))} in {self.label(key)}"

@@ -94,30 +94,35 @@ def _search(
     undone: set[str],
 ) -> Projection:
     """Run the search, and return the projection of its events however the search ended."""
-    from bisect_asgi import session
     from bisect_asgi.cli.wiring.paths import CachePaths
-    from bisect_asgi.cli.wiring.prefetch import ImportReport
-    from bisect_asgi.cli.wiring.sessions import open_session
-    from bisect_asgi.report.log import Broadcast, EventLog
-    from bisect_asgi.report.projection import Projection
+    from bisect_asgi.cli.wiring.prefetch import ImportReport, asked_ahead
 
-    places, projection = CachePaths.configured(), Projection()
-    with output.progress(asks=decider is not None) as shown, EventLog(log_path) as log:
-        emit = Broadcast([projection, log, shown, live, ImportReport()])
-        try:
-            with open_session(
-                plan,
-                places,
-                emit,
-                where=where,
-                show_output=output.verbose,
-                decider=decider,
-                undone=undone,
-            ) as opened:
-                session.bisect(*opened, emit)
-        except (BisectError, KeyboardInterrupt):
-            if projection.run.plan is None:  # Nothing has begun that a report could show.
-                raise
+    places = CachePaths.configured()
+    with asked_ahead(plan, places) as begun:
+        # The index answers while these are imported.
+        from bisect_asgi import session
+        from bisect_asgi.cli.wiring.sessions import open_session
+        from bisect_asgi.report.log import Broadcast, EventLog
+        from bisect_asgi.report.projection import Projection
+
+        projection = Projection()
+        with output.progress(asks=decider is not None) as shown, EventLog(log_path) as log:
+            emit = Broadcast([projection, log, shown, live, ImportReport()])
+            try:
+                with open_session(
+                    plan,
+                    places,
+                    emit,
+                    where=where,
+                    show_output=output.verbose,
+                    decider=decider,
+                    undone=undone,
+                    begun=begun,
+                ) as opened:
+                    session.bisect(*opened, emit)
+            except (BisectError, KeyboardInterrupt):
+                if projection.run.plan is None:  # Nothing has begun that a report could show.
+                    raise
     return projection
 
 

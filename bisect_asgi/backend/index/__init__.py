@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from bisect_asgi import __version__
+from bisect_asgi.backend.background import in_background
 from bisect_asgi.backend.index.cached import Page, PageCache
 from bisect_asgi.backend.network import credentials
 from bisect_asgi.backend.network.indexes import FIRST_INDEX, Indexes, Traits
@@ -62,6 +64,7 @@ class IndexClient:
         self._read_anew: set[str] = set()
         self._network = network
         self._transport = transport
+        self._begun: dict[str, Future[tuple[Release, ...]]] = {}
 
     @cached_property
     def _requests(self) -> Requests:
@@ -74,6 +77,23 @@ class IndexClient:
         if "_requests" in self.__dict__:
             self._requests.close()
 
+    def begin(self, project: str, *, needs_newest: bool) -> None:
+        """Start asking for the releases of a project, for which `releases` then only waits.
+
+        `needs_newest`: as for a caller that has to ask the indexes whether or not the page is fresh.
+        """
+        project = canonicalize_name(project)
+        if self._indexes.offline or not (needs_newest or self._is_stale(project)):
+            return
+        if not all(map(_path, self._indexes.urls)):
+            self._requests.import_transport()
+        self._begun[project] = in_background(partial(self._asked, project), name="page")
+
+    def _is_stale(self, project: str) -> bool:
+        """Return whether the page of a project at the first index may have to be asked for."""
+        places = [project_url(_bare(url), project) for url in self._indexes.urls[:1] if not _path(url)]
+        return any(self._pages.get_fresh(place, time.time()) is None for place in places)
+
     def releases(self, project: str) -> tuple[Release, ...]:
         """Return all releases of a project, oldest version first.
 
@@ -83,6 +103,10 @@ class IndexClient:
                 and the page is not cached.
         """
         project = canonicalize_name(project)
+        begun = self._begun.pop(project, None)
+        return begun.result() if begun else self._asked(project)
+
+    def _asked(self, project: str) -> tuple[Release, ...]:
         found = list(self._found(project))
         if found:
             releases = _merged(project, found)

@@ -87,6 +87,15 @@ class Requests:
             headers={"Accept": ACCEPT, "Cache-Control": "no-cache"},
         )
 
+    @staticmethod
+    def import_transport() -> None:
+        """Import what httpx itself imports only with its first request.
+
+        Before a thread asks, that is: beside a thread that imports as well, it would take twice as long, and
+        nothing could be imported while the index answers.
+        """
+        import httpcore  # noqa: F401
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from typing import TypeVar
+
+from bisect_asgi.backend.background import in_background
 
 T = TypeVar("T")
 
@@ -20,15 +21,7 @@ def within(limit_s: float, call: Callable[[], T]) -> T:
     Raises:
         TimeLimitReached: the call has not ended in time.
     """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="request", daemon=True).start()
+    future = in_background(call, name="request")
     if not wait([future], timeout=limit_s).done:
         raise TimeLimitReached
     return future.result()

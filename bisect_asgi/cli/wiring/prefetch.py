@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bisect_asgi.backend.background import in_background
+
 if TYPE_CHECKING:
+    from bisect_asgi.backend.index import IndexClient
     from bisect_asgi.backend.network.indexes import Indexes
+    from bisect_asgi.cli.wiring.paths import CachePaths
     from bisect_asgi.core.events import Event
+    from bisect_asgi.core.plan import Plan
 
 _lock = threading.Lock()
 _asked: Future[Indexes] | None = None
@@ -26,29 +32,53 @@ def ask_for_indexes() -> Future[Indexes]:
 
 def begin_asking() -> Future[Indexes]:
     """Start a thread in which uv reads the indexes of the user's configuration."""
-    answer: Future[Indexes] = Future()
-    threading.Thread(target=_ask, args=(answer,), name="indexes", daemon=True).start()
-    return answer
+    return in_background(_ask, name="indexes")
 
 
-def _ask(answer: Future[Indexes]) -> None:
+def _ask() -> Indexes:
     from bisect_asgi.backend.network.configured import configured_indexes
 
-    try:
-        answer.set_result(configured_indexes())
-    except BaseException as error:
-        answer.set_exception(error)
+    return configured_indexes()
+
+
+@contextmanager
+def asked_ahead(plan: Plan, places: CachePaths) -> Iterator[IndexClient | None]:
+    """Start asking for the page of the package, while this command imports what it does with the answer.
+
+    Yields:
+        What asks the indexes; None if the search is over something other than releases.
+
+    Raises:
+        Unavailable: uv could not read its configuration.
+    """
+    from bisect_asgi.core.plan import RELEASES
+
+    if plan.over != RELEASES or not plan.project:
+        yield None
+        return
+    from bisect_asgi.backend.index import IndexClient
+
+    with closing(IndexClient(ask_for_indexes().result(), places.root / "index")) as client:
+        client.begin(plan.project, needs_newest=plan.good is None or plan.bad is None)
+        yield client
 
 
 class ImportReport:
-    """A sink that imports what the report needs as soon as a trial runs, which leaves this process idle."""
+    """A sink that imports what the report needs while the boundary is confirmed.
+
+    Not before, because that would take processor time from the trials that the boundary waits for; and only
+    once a run is on, because preparing one takes longer beside a thread that imports.
+    """
 
     def __init__(self) -> None:
+        self._is_wanted = False
         self._is_begun = False
 
     def __call__(self, event: Event) -> None:
-        """Begin with the first trial."""
-        if not self._is_begun and type(event).__name__ == "TrialStarted":
+        """Begin with the first run that is started after the search has found the boundary."""
+        name = type(event).__name__
+        self._is_wanted |= name == "RepeatsStarted"
+        if self._is_wanted and not self._is_begun and getattr(event, "activity", "") == "running":
             self._is_begun = True
             threading.Thread(target=_import_report, name="report", daemon=True).start()
 

@@ -27,17 +27,22 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_services(
-    places: CachePaths, runner: TrialRunner, executor: Executor, own: Indexes | None = None
+    places: CachePaths,
+    runner: TrialRunner,
+    executor: Executor,
+    own: Indexes | None = None,
+    begun: IndexClient | None = None,
 ) -> Iterator[Services]:
     """Open the services of a command; its trials run in `executor`, by `runner` or by a cluster's workers.
 
-    `own`: indexes other than the user's.
+    `own`: indexes other than the user's. `begun`: what asks them already, and stays open.
 
     Raises:
         Unavailable: uv could not read its configuration.
     """
     asked = own or indexes()
-    with closing(IndexClient(asked, places.root / "index")) as client, ExitStack() as opened:
+    with ExitStack() as opened:
+        client = begun or opened.enter_context(closing(IndexClient(asked, places.root / "index")))
         trials: Trials = runner
         if cluster := as_cluster(executor):
             trials = opened.enter_context(_remote_trials(runner, cluster, asked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from bisect_asgi.backend.executors import open_executor, widened
 from bisect_asgi.backend.network.indexes import Indexes
@@ -14,6 +15,9 @@ from bisect_asgi.cli.wiring.paths import CachePaths
 from bisect_asgi.cli.wiring.services import open_services
 from bisect_asgi.core.plan import Plan
 from bisect_asgi.core.services import Emit, Services
+
+if TYPE_CHECKING:
+    from bisect_asgi.backend.index import IndexClient
 
 
 @contextmanager
@@ -28,6 +32,7 @@ def open_session(
     keeps_runs: bool = True,
     undone: set[str] | None = None,
     own: Indexes | None = None,
+    begun: IndexClient | None = None,
     note: Callable[[str], None] = say_note,
 ) -> Iterator[tuple[Plan, Services]]:
     """Open the services of a session; yield them with the plan, which gets the jobs of a cluster.
@@ -42,6 +47,7 @@ def open_session(
         keeps_runs: whether runs are cached for later commands.
         undone: labels of candidates whose cached runs are dropped; each label is removed once that is done.
         own: indexes other than those that the user's configuration gave this process.
+        begun: what asks the indexes already, and stays open.
         note: receives remarks about the cache.
 
     Raises:
@@ -61,7 +67,7 @@ def open_session(
             note=note,
         ) as runner,
         open_executor(where, plan.jobs, most=plan.most_jobs) as executor,
-        open_services(places, runner, executor, own) as services,
+        open_services(places, runner, executor, own, begun) as services,
     ):
         runner.begin(plan.probe)
         yield widened(plan, executor), services

@@ -14,6 +14,7 @@ from bisect_asgi.cli.wiring import prefetch as early
 from bisect_asgi.cli.wiring.prefetch import ImportReport, ask_for_indexes
 from bisect_asgi.core import events
 from bisect_asgi.core.errors import Unavailable
+from bisect_asgi.core.events import Activity
 
 
 @pytest.fixture(autouse=True)
@@ -50,30 +51,34 @@ def test_what_uv_complains_of_is_raised_where_the_answer_is_needed(monkeypatch: 
         ask_for_indexes().result(30)
 
 
-def test_the_report_is_imported_once_a_trial_runs() -> None:
+RUNNING = events.TrialProgressed(key=3, activity=Activity.RUNNING)
+REPEATS = events.RepeatsStarted(runs=((3, 2),))
+
+
+def test_the_report_is_imported_once_the_boundary_is_confirmed() -> None:
     code = (
         "import sys, threading\n"
-        "from bisect_asgi.core import events\n"
+        "from bisect_asgi.core import codec, events\n"
         "from bisect_asgi.cli.wiring.prefetch import ImportReport\n"
         "sink = ImportReport()\n"
-        "sink(events.Note(text='hello'))\n"
-        "print('bisect_asgi.report.text' in sys.modules)\n"
-        "sink(events.TrialStarted(key=3))\n"
-        "[thread.join() for thread in threading.enumerate() if thread.name == 'report']\n"
-        "print('bisect_asgi.report.text' in sys.modules)\n"
+        "running = events.TrialProgressed(key=3, activity=events.Activity.RUNNING)\n"
+        "for each in (running, events.RepeatsStarted(runs=((3, 2),)), running):\n"
+        "    sink(each)\n"
+        "    [thread.join() for thread in threading.enumerate() if thread.name == 'report']\n"
+        "    print('bisect_asgi.report.text' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.split() == ["False", "True"]
+    assert done.stdout.split() == ["False", "False", "True"]
 
 
-def test_it_is_imported_with_the_first_trial_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_imported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[None] = []
     monkeypatch.setattr(early, "_import_report", lambda: begun.append(None))
     sink = ImportReport()
 
-    for key in range(3):
-        sink(events.TrialStarted(key=key))
+    for event in (REPEATS, RUNNING, RUNNING, REPEATS, RUNNING):
+        sink(event)
     for thread in threading.enumerate():
         if thread.name == "report":
             thread.join()

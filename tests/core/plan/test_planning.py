@@ -51,7 +51,7 @@ def test_what_the_user_does_not_say_has_a_default() -> None:
         requires_python=SpecifierSet(),
         criteria=Criteria(any_failure=False, match=None),
         jobs=len(os.sched_getaffinity(0)),
-        most_jobs=4 * len(os.sched_getaffinity(0)),
+        most_jobs=5 * len(os.sched_getaffinity(0)),
         confirm=None,
         confidence=0.99,
         budget=Budget(runs=400, seconds=None),

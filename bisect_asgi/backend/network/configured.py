@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,8 @@ def binary() -> str:
     Raises:
         Unavailable: the installation is damaged.
     """
-    # `uv.find_uv_bin` would find this one first as well, in the time of ten imports.
-    if program := question.beside_python():
+    # In a virtual environment, `uv.find_uv_bin` finds this one first, too, in the time of ten imports.
+    if sys.prefix != sys.base_prefix and (program := question.beside_python()):
         return program
     import uv
 

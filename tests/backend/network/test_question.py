@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import uv
 from support.processes import eventually, is_running
 
-from bisect_asgi.backend.network import question
+from bisect_asgi.backend.network import configured, question
 
 PATIENCE_S = 60.0
 THIS_PYTHON = sys.executable
@@ -68,6 +69,17 @@ def test_a_uv_that_is_elsewhere_is_left_for_later(program: Path, tmp_path: Path,
     assert question.answer(str(elsewhere), limit_s=PATIENCE_S).returncode == 0
 
 
+@pytest.mark.parametrize("is_environment", [True, False])
+def test_a_uv_next_to_python_is_the_tools_own_in_an_environment_alone(
+    program: Path, monkeypatch: pytest.MonkeyPatch, is_environment: bool
+) -> None:
+    """Next to the system's Python, it may be the system's."""
+    monkeypatch.setattr(uv, "find_uv_bin", lambda: "the tool's own")
+    monkeypatch.setattr(sys, "base_prefix", "/usr" if is_environment else sys.prefix)
+
+    assert configured.binary() == (str(program) if is_environment else "the tool's own")
+
+
 def test_one_that_does_not_answer_is_killed(program: Path, tmp_path: Path) -> None:
     program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
 
@@ -80,7 +92,7 @@ def test_one_that_does_not_answer_is_killed(program: Path, tmp_path: Path) -> No
 
 ENDS = """
 import os, sys
-from bisect_asgi.backend.network import question
+from bisect_asgi.backend.network import configured, question
 
 sys.executable = sys.argv[1]
 question.begin()
@@ -105,7 +117,7 @@ def test_nobody_who_was_asked_is_left_with_what_it_runs(program: Path, tmp_path:
 
 INTERRUPTED = """
 import os, signal, sys
-from bisect_asgi.backend.network import question
+from bisect_asgi.backend.network import configured, question
 
 def end(*_):
     question.end()

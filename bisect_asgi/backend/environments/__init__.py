@@ -81,6 +81,7 @@ class EnvironmentCache:
         )
         self._used: set[str] = set()
         self._manifests: dict[str, Manifest] = {}
+        self._has_built = False
         self._changed_by_runs: set[str] = set()
         """Distributions whose files runs of this command have changed: their environments share nothing."""
         self._guard = threading.Lock()
@@ -129,6 +130,7 @@ class EnvironmentCache:
                         raise not_writable("environments", self._folder, error) from error
                     with self._guard:
                         self._manifests[digest] = built
+                        self._has_built = True
             self._evict(spare=digest)
 
     def _held(self, home: Path, token: CancelToken, *, is_own: bool) -> Environment | None:
@@ -215,6 +217,21 @@ class EnvironmentCache:
                 self._manifests.pop(each.name, None)
         if findings.shared:
             self._uv.clean(sorted(owners(home, findings.shared)), token)
+
+    def settle(self) -> None:
+        """Write down how builds of this command have changed environments that it has used before.
+
+        Each new hard link changes the status of a file. This process knows the content; the next command
+        would have to read it again.
+        """
+        if not self._has_built:
+            return
+        for digest, known in list(self._manifests.items()):
+            # The result stands already: what cannot be locked now is left to the next command.
+            with suppress(Unavailable), locked_if_free(self._lock(digest), shared=True) as is_held:
+                is_there = is_held and os.path.exists(self._folder / digest / MARKER)
+                if is_there and not known.check().changed:
+                    self._save(digest)
 
     def _save(self, digest: str) -> None:
         """Write down what is known about an environment's files, so that the next command knows it."""

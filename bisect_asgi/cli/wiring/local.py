@@ -100,6 +100,7 @@ def open_trials(
             decider=decider,
             undone=set() if undone is None else undone,
         )
+        environments.settle()
 
 
 @contextmanager

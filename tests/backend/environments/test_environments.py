@@ -7,17 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from packaging.requirements import Requirement
-from support.cached_environments import CacheBench, a_spec
+from support.cached_environments import ROOM_ENOUGH, CacheBench, a_spec
 from support.local_index import publish_build_backend
 from support.processes import PATIENCE_S, eventually, is_running, output
 
 import bisect_asgi
+from bisect_asgi.backend.environments import manifest
 from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.files import locked
 from bisect_asgi.core import codec
@@ -61,6 +64,7 @@ import sys
 from pathlib import Path
 from bisect_asgi.core import codec
 from bisect_asgi.backend.environments import EnvironmentCache
+from bisect_asgi.backend.environments import manifest
 from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.uv import Indexes, Uv
@@ -232,3 +236,65 @@ def test_what_was_read_once_is_known_without_reading_it_again(
 
 def test_nothing_is_known_of_an_environment_that_is_not_kept(cached: CacheBench) -> None:
     assert cached.cache.declared("0" * 64) == {}
+
+
+# --- What later builds change of earlier environments
+
+
+def build_two_that_share(cached: CacheBench) -> tuple[str, str]:
+    """Build two environments, of which the second links files of the first once more."""
+    cached.index.add_wheel("dep", "1.0", modules={"dep.py": "shared = True\n"})
+    for version in ("1.0", "2.0"):
+        cached.index.add_wheel(
+            "demo", version, requires=["dep"], modules={"demo.py": f"version = {version}\n"}
+        )
+    return cached.build("1.0"), cached.build("2.0")
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_the_next_command_reads_no_file_again_that_a_later_build_has_linked(
+    cached: CacheBench, monkeypatch: pytest.MonkeyPatch, is_settled: bool
+) -> None:
+    monkeypatch.setattr(manifest, "_MOMENT_NS", -1)
+    build_two_that_share(cached)
+    if is_settled:
+        cached.cache.settle()
+    read: list[object] = []
+    monkeypatch.setattr(manifest, "_READ", {})
+    monkeypatch.setattr(manifest.hashlib, "file_digest", counted(manifest.hashlib.file_digest, read))
+
+    cached.cache = cached.environments(ROOM_ENOUGH)
+    cached.build("1.0")
+
+    assert (len(read) == 0) == is_settled
+
+
+def counted(call: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
+    def counting(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return call(*arguments)
+
+    return counting
+
+
+def test_an_edit_before_the_end_of_a_command_is_found_by_the_next(cached: CacheBench) -> None:
+    first, _ = build_two_that_share(cached)
+    edited = next((cached.folder / "environments" / first).glob("lib/*/site-packages/dep.py"))
+    edited.chmod(0o644)
+    edited.write_text("shared = None\n")
+    cached.cache.settle()
+
+    cached.cache = cached.environments(ROOM_ENOUGH)
+    with cached.holding(a_spec("1.0")) as held:
+        found = next(held.folder.glob("lib/*/site-packages/dep.py"))
+        assert found.read_text() == "shared = True\n"
+
+
+def test_an_environment_that_is_in_use_elsewhere_or_gone_is_left(cached: CacheBench) -> None:
+    first, second = build_two_that_share(cached)
+    with locked(cached.folder / "locks" / f"{first}.lock", waiting=lambda: None):
+        cached.cache.remove(second)
+
+        cached.cache.settle()
+
+    assert cached.kept == {first}

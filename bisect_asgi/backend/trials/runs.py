@@ -7,13 +7,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bisect_asgi.backend.environments import Disturbed, Environment, EnvironmentCache
 from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.process.sandbox import Sandbox
 from bisect_asgi.backend.process.usage import spending
-from bisect_asgi.backend.trials.bench import Bench, open_bench
 from bisect_asgi.backend.trials.killed import Attempt, until_not_killed
 from bisect_asgi.backend.trials.masking import secrets_of, without_secrets
 from bisect_asgi.backend.trials.once import Once
@@ -34,6 +33,9 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, field, replace
 from bisect_asgi.core.text import listing, masked, printable
+
+if TYPE_CHECKING:
+    from bisect_asgi.backend.trials.bench import Bench
 
 _MOST_THREADS = 32
 """The most runs of one trial at a time, unless it is told to make more."""
@@ -200,6 +202,8 @@ class ProbeRuns(Struct, frozen=True, kw_only=True, eq=False):
         """Return what one run showed, as who decides in place of the probe says."""
         if self.decider is None:
             raise AssertionError("it is there")
+        from bisect_asgi.backend.trials.bench import open_bench  # most runs are decided by the probe alone
+
         held = Held(
             environment=where,
             run=lambda probe: until_not_killed(lambda: run(probe), lambda: self._tell_killed(task.request)),

@@ -206,9 +206,9 @@ def choose_releases(
     everything = select(every, everywhere, choice.target)
     selection = replace(selection, excluded=_excluded(selection, everything, span))
     newer = _after(span.releases[-1], everything.kept)
-    with_yanked = select(every, replace(everywhere, yanked=True), choice.target).kept
-    yanked = [release for release in with_yanked if release not in everything.kept]
-    above = tuple(release for release in yanked if _is_above(release, span))
+    yanked = [release for release in every if release.yanked is not None]
+    usable = select(yanked, replace(everywhere, yanked=True), choice.target).kept
+    above = tuple(each for each in usable if each not in everything.kept and _is_above(each, span))
     notes = tuple(own.notes(demanded, selection.excluded))
     return Chosen(
         choice,

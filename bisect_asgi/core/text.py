@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -116,22 +116,28 @@ def printable(text: str) -> str:
     Ends of lines stay, and a tab becomes a space. Control characters, bidirectional overrides (UTR 36),
     separators of lines and surrogates become `�`.
     """
-    return text if text.isprintable() else "".join(map(_printable, text))
+    return _replaced(text, _printable)
 
 
 def printable_json(text: str) -> str:
     """Return the same JSON text with what `printable` replaces as JSON's own escapes."""
-    return text if text.isprintable() else "".join(map(_escaped, text))
+    return _replaced(text, _escaped)
+
+
+def _replaced(text: str, replace: Callable[[str], str]) -> str:
+    """Return text with each character replaced, but those of lines that are printable."""
+    lines = text.split("\n")
+    return "\n".join(line if line.isprintable() else "".join(map(replace, line)) for line in lines)
 
 
 def _printable(char: str) -> str:
-    if char.isprintable() or char == "\n":
+    if char.isprintable():
         return char
     return " " if char == "\t" or unicodedata.category(char) == "Zs" else "�"
 
 
 def _escaped(char: str) -> str:
-    if char.isprintable() or char == "\n":
+    if char.isprintable():
         return char
     units = char.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))

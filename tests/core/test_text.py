@@ -160,6 +160,8 @@ def test_a_move_says_where_from_and_where_to(move: Move, text: str) -> None:
         pytest.param("\u202etxt.exe", "�txt.exe", id="what-turns-the-direction"),
         pytest.param("\x9b2J", "�2J", id="a-control-character-of-eight-bits"),
         pytest.param("", "", id="nothing"),
+        pytest.param("one\n\ttwo\x1b\n\nthree\n", "one\n two�\n\nthree\n", id="lines"),
+        pytest.param("one\r\ntwo\u2028three", "one�\ntwo�three", id="other-ends-of-lines"),
     ],
 )
 def test_text_of_others_has_nothing_that_a_terminal_obeys(text: str, shown: str) -> None:

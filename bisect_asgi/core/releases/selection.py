@@ -5,7 +5,7 @@ It works on releases that the index has returned, and makes no request itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -59,7 +59,7 @@ class Selection(Struct, frozen=True, kw_only=True):
             if _parsed(release.version) == wanted:
                 return position
         for out in self.excluded:
-            if _same_version(out.version, wanted):
+            if _version(out.version) == wanted:
                 raise UsageError(
                     f"`{option} {version}` is excluded: {out.reason}",
                     hint=f"{self._near(wanted, option)}{self._freeing(out)}",
@@ -207,8 +207,9 @@ def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPyt
     """Return `releases` as candidates and excluded ones. Without `target`, every Python suits."""
     kept: list[Release] = []
     excluded: list[Excluded] = []
+    named = {version for text in wanted.named if (version := _version(text)) is not None}
     for release in releases:
-        reason = _unwanted(release, wanted) or (unusable(release, target) if target else None)
+        reason = _unwanted(release, wanted, named) or (unusable(release, target) if target else None)
         if reason is None:
             kept.append(release)
         else:
@@ -219,14 +220,13 @@ def select(releases: Sequence[Release], wanted: ReleaseFilter, target: TargetPyt
     return Selection(kept=tuple(kept), excluded=tuple(excluded), demands=wanted.demands)
 
 
-def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
-    try:
-        version = _parsed(release.version)
-    except InvalidVersion:
+def _unwanted(release: Release, wanted: ReleaseFilter, named: Collection[Version]) -> str | None:
+    version = _version(release.version)
+    if version is None:
         return "its version is not PEP 440"
     if demand := next((each for each in wanted.demands if not each.admits(release.version)), None):
         return demand.reason
-    if any(_same_version(text, version) for text in wanted.named):
+    if version in named:
         return None
     if not wanted.within.contains(version, prereleases=True):
         return f"{OUTSIDE} {wanted.within}`"
@@ -239,8 +239,9 @@ def _unwanted(release: Release, wanted: ReleaseFilter) -> str | None:
     return None
 
 
-def _same_version(text: str, wanted: Version) -> bool:
+def _version(text: str) -> Version | None:
+    """Return a version, or None if it is not PEP 440."""
     try:
-        return _parsed(text) == wanted
+        return _parsed(text)
     except InvalidVersion:
-        return False
+        return None

@@ -36,7 +36,6 @@ class PackageIndex:
         self._contents = contents
         self._answers = answers
         self._releases = once_each(client.releases)
-        self._cached = once_each(client.cached)
         self._asked: set[str] = set()
 
     def releases(self, project: str, *, having: Collection[str] | None = None) -> tuple[Release, ...]:
@@ -46,7 +45,7 @@ class PackageIndex:
         all, the index is not asked. None: the newest uploads are needed.
         """
         if having is not None and project not in self._asked:
-            cached = self._cached(project)
+            cached = self._client.cached(project)
             if cached is not None and _has_all(cached, having):
                 return cached
         self._asked.add(project)

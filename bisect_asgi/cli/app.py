@@ -118,7 +118,7 @@ def _options(
 
 
 def _run(arguments: list[str]) -> int:
-    """Run the command and return its exit code.
+    """Run the command, flush its output and return its exit code.
 
     typer's own `main` is not used, because it prints errors in its own form and no message for an interrupt.
     """
@@ -130,6 +130,8 @@ def _run(arguments: list[str]) -> int:
         return end.exit_code
     except typer.TyperException as error:
         raise mistake(error, arguments) from error
+    finally:
+        sys.stdout.flush()
     return 0
 
 
@@ -149,10 +151,7 @@ def main() -> None:
     with guarded() as interrupts:
         try:
             with interrupts:
-                try:
-                    code = _run(sys.argv[1:])
-                finally:
-                    sys.stdout.flush()
+                code = _run(sys.argv[1:])
             sys.exit(code)
         except BisectError as error:
             end_signals()

@@ -64,6 +64,7 @@ class IndexClient:
         self._read_anew: set[str] = set()
         self._network = network
         self._transport = transport
+        self._still_fresh: dict[str, tuple[Release, ...]] = {}
         self._begun: dict[str, Future[tuple[Release, ...]]] = {}
 
     @cached_property
@@ -83,16 +84,11 @@ class IndexClient:
         `needs_newest`: as for a caller that has to ask the indexes whether or not the page is fresh.
         """
         project = canonicalize_name(project)
-        if self._indexes.offline or not (needs_newest or self._is_stale(project)):
+        if self._indexes.offline or not (needs_newest or self.cached(project) is None):
             return
         if not all(map(_path, self._indexes.urls)):
             self._requests.import_transport()
         self._begun[project] = in_background(partial(self._asked, project), name="page")
-
-    def _is_stale(self, project: str) -> bool:
-        """Return whether the page of a project at the first index may have to be asked for."""
-        places = [project_url(_bare(url), project) for url in self._indexes.urls[:1] if not _path(url)]
-        return any(self._pages.get_fresh(place, time.time()) is None for place in places)
 
     def releases(self, project: str) -> tuple[Release, ...]:
         """Return all releases of a project, oldest version first.
@@ -128,10 +124,11 @@ class IndexClient:
         if self._indexes.offline:
             return None
         project = canonicalize_name(project)
-        with suppress(_Stale, Unavailable):
-            found = list(self._found(project, asks=False))
-            return _merged(project, found) if found else None
-        return None
+        if project not in self._still_fresh:
+            with suppress(_Stale, Unavailable):
+                if found := list(self._found(project, asks=False)):
+                    self._still_fresh[project] = _merged(project, found)
+        return self._still_fresh.get(project)
 
     def _near(self, project: str) -> str:
         """Return what to write instead of a name that no index has."""

@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from bisect_asgi.backend.background import in_background
 from bisect_asgi.backend.process import sandbox_kept
 from bisect_asgi.backend.process.run import run_supervised
 from bisect_asgi.core.cancel import CancelToken
@@ -105,7 +106,7 @@ class Sandbox:
                 self._is_kept = True
                 self._found.set_result(Found(level=SandboxLevel.STRONG, lacks=lacks))
                 return
-            threading.Thread(target=self._find, args=(self._found,), name="sandbox", daemon=True).start()
+            in_background(self._try_levels, name="sandbox", future=self._found)
 
     def doubt(self) -> None:
         """Test again, after a run could not be confined, if the level is from the test of another command.
@@ -204,14 +205,6 @@ class Sandbox:
             paths += [Path.home() / name for name in _HOME_SECRETS]
         # Not `Path.exists`, which raises an error for a path in a directory that the user may not enter.
         return [os.path.realpath(path) for path in paths if os.path.exists(path)]
-
-    def _find(self, found: Future[Found]) -> None:
-        if not found.set_running_or_notify_cancel():
-            return
-        try:
-            found.set_result(self._try_levels())
-        except BaseException as error:
-            found.set_exception(error)
 
     def _try_levels(self) -> Found:
         reasons: dict[SandboxLevel, str] = {}

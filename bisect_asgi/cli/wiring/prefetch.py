@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from bisect_asgi.backend.background import in_background
+from bisect_asgi.core.events import Activity, RepeatsStarted, TrialProgressed
 
 if TYPE_CHECKING:
     from bisect_asgi.backend.index import IndexClient
@@ -52,6 +53,7 @@ def asked_ahead(plan: Plan, places: CachePaths) -> Iterator[IndexClient | None]:
         Unavailable: uv could not read its configuration.
     """
     from bisect_asgi.core.plan import RELEASES
+    from bisect_asgi.core.plan.axis_traits import sure_ends
 
     if plan.over != RELEASES or not plan.project:
         yield None
@@ -59,7 +61,7 @@ def asked_ahead(plan: Plan, places: CachePaths) -> Iterator[IndexClient | None]:
     from bisect_asgi.backend.index import IndexClient
 
     with closing(IndexClient(ask_for_indexes().result(), places.root / "index")) as client:
-        client.begin(plan.project, needs_newest=plan.good is None or plan.bad is None)
+        client.begin(plan.project, needs_newest=sure_ends(plan) is None)
         yield client
 
 
@@ -76,13 +78,12 @@ class ImportReport:
 
     def __call__(self, event: Event) -> None:
         """Begin with the first run that is started after the search has found the boundary."""
-        name = type(event).__name__
-        self._is_wanted |= name == "RepeatsStarted"
-        if self._is_wanted and not self._is_begun and getattr(event, "activity", "") == "running":
+        self._is_wanted |= isinstance(event, RepeatsStarted)
+        is_running = isinstance(event, TrialProgressed) and event.activity is Activity.RUNNING
+        if self._is_wanted and is_running and not self._is_begun:
             self._is_begun = True
-            threading.Thread(target=_import_report, name="report", daemon=True).start()
+            in_background(_import_report, name="report")  # the import that needs a module raises its error
 
 
 def _import_report() -> None:
-    with suppress(Exception):  # the import that needs the module will raise the error
-        from bisect_asgi.report import document, text  # noqa: F401
+    from bisect_asgi.report import document, text  # noqa: F401

@@ -14,10 +14,22 @@ from packaging.version import Version
 
 from bisect_asgi.core.axis_words import AxisWords, EndHints
 from bisect_asgi.core.errors import UsageError
+from bisect_asgi.core.plan import HistoryKind, Plan
 from bisect_asgi.core.plan.parsing import parse_version
 
 LATEST = "latest"
 """An end that is the newest release of the range."""
+
+
+def sure_ends(plan: Plan) -> tuple[str, ...] | None:
+    """Return both ends if the user gave them and no release beyond them may be run.
+
+    In that case, no release of the last minutes can be an end or newer than both ends. Return None otherwise,
+    and if everything is to be done anew.
+    """
+    ends = tuple(end for end in (plan.good, plan.bad) if end is not None and end != LATEST)
+    is_all = len(ends) == 2 and plan.history.kind is HistoryKind.NONE and not plan.fresh
+    return ends if is_all else None
 
 
 class AxisTraits:

@@ -98,6 +98,8 @@ class Pace:
         return f"{done} of {plural(wanted, 'run')}{rest.replace(', ', ', roughly ')}"
 
     def _after(self, count: int, seconds: list[float]) -> str:
+        if not seconds or not count:
+            return ""
         from statistics import median  # a command that runs nothing does without it
 
-        return f", {roughly(count * median(seconds))}" if seconds and count else ""
+        return f", {roughly(count * median(seconds))}"

@@ -12,8 +12,8 @@ from bisect_asgi.core.axis_words import AxisWords
 from bisect_asgi.core.errors import UsageError
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Candidate, Distribution, EnvironmentSpec, Excluded, Interpreter, Release
-from bisect_asgi.core.plan import RELEASES, Claim, HistoryKind, Plan, PolicyKind
-from bisect_asgi.core.plan.axis_traits import LATEST
+from bisect_asgi.core.plan import RELEASES, Claim, Plan, PolicyKind
+from bisect_asgi.core.plan.axis_traits import LATEST, sure_ends
 from bisect_asgi.core.records import replace
 from bisect_asgi.core.releases.coverage import able, left_to_others
 from bisect_asgi.core.releases.installable import has_wheel
@@ -171,7 +171,7 @@ def choose_releases(
     Raises:
         UsageError: a named release cannot be a candidate, fewer than two are left, or no interpreter fits.
     """
-    every = services.index.releases(project, having=_named(plan))
+    every = services.index.releases(project, having=sure_ends(plan))
     plan = _with_latest(plan, every)
     good, bad = (Version(end) if end is not None else None for end in (plan.good, plan.bad))
     wanted = ReleaseFilter(
@@ -275,17 +275,6 @@ def _without(selection: Selection, left: Sequence[Release], reason: str) -> Sele
     out = [Excluded(version=each.version, uploaded=each.uploaded, reason=reason) for each in left]
     kept = tuple(release for release in selection.kept if release not in left)
     return replace(selection, kept=kept, excluded=(*selection.excluded, *out))
-
-
-def _named(plan: Plan) -> tuple[str, ...] | None:
-    """Return both ends if the user gave them and no release beyond them may be run.
-
-    In that case, no release of the last minutes can be an end or newer than both ends. Return None otherwise,
-    and if everything is to be done anew.
-    """
-    ends = tuple(end for end in (plan.good, plan.bad) if end is not None and end != LATEST)
-    is_all = len(ends) == 2 and plan.history.kind is HistoryKind.NONE and not plan.fresh
-    return ends if is_all else None
 
 
 def _is_above(release: Release, span: ReleaseRange) -> bool:

@@ -7,10 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -18,6 +16,7 @@ from packaging.requirements import Requirement
 from support.cached_environments import ROOM_ENOUGH, CacheBench, a_spec
 from support.local_index import publish_build_backend
 from support.processes import PATIENCE_S, eventually, is_running, output
+from support.reads import Reads
 
 import bisect_asgi
 from bisect_asgi.backend.environments import manifest
@@ -64,7 +63,6 @@ import sys
 from pathlib import Path
 from bisect_asgi.core import codec
 from bisect_asgi.backend.environments import EnvironmentCache
-from bisect_asgi.backend.environments import manifest
 from bisect_asgi.backend.environments.resolution import Resolution
 from bisect_asgi.backend.environments.sdists import SdistBuilder
 from bisect_asgi.backend.uv import Indexes, Uv
@@ -253,28 +251,18 @@ def build_two_that_share(cached: CacheBench) -> tuple[str, str]:
 
 @pytest.mark.parametrize("is_settled", [True, False])
 def test_the_next_command_reads_no_file_again_that_a_later_build_has_linked(
-    cached: CacheBench, monkeypatch: pytest.MonkeyPatch, is_settled: bool
+    cached: CacheBench, monkeypatch: pytest.MonkeyPatch, reads: Reads, is_settled: bool
 ) -> None:
-    monkeypatch.setattr(manifest, "_MOMENT_NS", -1)
     build_two_that_share(cached)
     if is_settled:
         cached.cache.settle()
-    read: list[object] = []
     monkeypatch.setattr(manifest, "_READ", {})
-    monkeypatch.setattr(manifest.hashlib, "file_digest", counted(manifest.hashlib.file_digest, read))
+    reads.contents = 0
 
     cached.cache = cached.environments(ROOM_ENOUGH)
     cached.build("1.0")
 
-    assert (len(read) == 0) == is_settled
-
-
-def counted(call: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
-    def counting(*arguments: Any) -> Any:
-        calls.append(arguments)
-        return call(*arguments)
-
-    return counting
+    assert (reads.contents == 0) == is_settled
 
 
 def test_an_edit_before_the_end_of_a_command_is_found_by_the_next(cached: CacheBench) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.reads import Reads
 
 from bisect_asgi.backend.environments import manifest as manifests
 from bisect_asgi.backend.environments.manifest import Findings, Manifest
@@ -211,32 +210,6 @@ def test_only_what_is_as_it_was_built_is_lent(folder: Path, manifest: Manifest, 
 
 
 # --- Contents that are read once
-
-
-class Reads:
-    """Counts the contents that are read, and the folders that are listed."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.contents = self.folders = 0
-        digest, scan = hashlib.file_digest, os.scandir
-
-        def counted(*arguments: Any) -> Any:
-            self.contents += 1
-            return digest(*arguments)
-
-        def listed(*arguments: Any) -> Any:
-            self.folders += 1
-            return scan(*arguments)
-
-        monkeypatch.setattr(manifests.hashlib, "file_digest", counted)
-        monkeypatch.setattr(manifests.os, "scandir", listed)
-        monkeypatch.setattr(manifests, "_READ", {})
-        monkeypatch.setattr(manifests, "_MOMENT_NS", -1)
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    return Reads(monkeypatch)
 
 
 def another(folder: Path, name: str) -> Manifest:

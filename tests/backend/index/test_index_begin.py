@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,12 +14,10 @@ from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.core.errors import Unavailable, UsageError
 
 
-@pytest.fixture
-def local_index() -> Iterator[CachingIndex]:
-    with CachingIndex() as index:
-        index.kept_for = "max-age=600, public"
-        index.add_wheel("demo", "1.0", uploaded="2021-03-01")
-        yield index
+@pytest.fixture(autouse=True)
+def _published(local_index: CachingIndex) -> None:
+    local_index.kept_for = "max-age=600, public"
+    local_index.add_wheel("demo", "1.0", uploaded="2021-03-01")
 
 
 def test_it_is_asked_for_before_its_releases_are_needed_and_not_again(

@@ -92,7 +92,7 @@ def test_one_that_does_not_answer_is_killed(program: Path, tmp_path: Path) -> No
 
 ENDS = """
 import os, sys
-from bisect_asgi.backend.network import configured, question
+from bisect_asgi.backend.network import question
 
 sys.executable = sys.argv[1]
 question.begin()
@@ -117,7 +117,7 @@ def test_nobody_who_was_asked_is_left_with_what_it_runs(program: Path, tmp_path:
 
 INTERRUPTED = """
 import os, signal, sys
-from bisect_asgi.backend.network import configured, question
+from bisect_asgi.backend.network import question
 
 def end(*_):
     question.end()

@@ -91,7 +91,7 @@ REPEATS = events.RepeatsStarted(runs=((3, 2),))
 def test_the_report_is_imported_once_the_boundary_is_confirmed() -> None:
     code = (
         "import sys, threading\n"
-        "from bisect_asgi.core import codec, events\n"
+        "from bisect_asgi.core import events\n"
         "from bisect_asgi.cli.wiring.prefetch import ImportReport\n"
         "sink = ImportReport()\n"
         "running = events.TrialProgressed(key=3, activity=events.Activity.RUNNING)\n"

@@ -7,6 +7,7 @@ import errno
 import os
 import platform
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -25,6 +26,7 @@ Done = subprocess.CompletedProcess[str]
 _APART_S = 0.05
 """Between two interrupts: a finger that slips."""
 _MOMENTS, _EARLY_S = 20, 0.5
+_ROUNDS, _AT_ONCE, _MODULES = 5, 4, 100
 
 
 def _run(shell: Shell, command: Sequence[str], prepare: Callable[[], object], **environ: str) -> Done:
@@ -151,6 +153,35 @@ def _filter_calls(instructions: Sequence[tuple[int, int, int, int]]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(38, 1, 0, 0, 0) == 0, "no new privileges"
     assert libc.prctl(22, 2, ctypes.byref(Program(len(instructions), code)), 0, 0) == 0, "a filter"
+
+
+# --- Others of its kind
+
+
+def beside_each_other(shell: Shell, command: Sequence[str]) -> Done:
+    """Run it several times at once, again and again without environments; return the first wrong end.
+
+    Each has a probe of its own, because commands with one probe wait for each other. The probes import many
+    modules. Python compiles them where it may write; in a sandbox, each command does after its first run.
+    """
+    many = {f"many/each_{number}.py": "x = 1\n" * 200 for number in range(_MODULES)}
+    shell.index.add_wheel("dep", "1.1", modules={**many, "many/__init__.py": ""}, uploaded="2020-01-02")
+    imports = "".join(f"import many.each_{number}\n" for number in range(_MODULES))
+    probes = [shell.write(f"many_{place}.py", imports + f"{place}\n").name for place in range(_AT_ONCE)]
+    for _ in range(_ROUNDS):
+        shutil.rmtree(shell.cache / "environments", ignore_errors=True)
+        commands = [[probe if part == "leak.py" else part for part in command] for probe in probes]
+        started = [
+            shell.start(*command, "--fresh", "--sandbox", ("none", "auto")[place % 2])
+            for place, command in enumerate(commands)
+        ]
+        outputs = [process.communicate(timeout=PATIENCE_S) for process in started]
+        for process, (stdout, stderr) in zip(started, outputs, strict=True):
+            assert "changed its environment" not in stderr  # no run has
+            done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+            if process.returncode or "Traceback" in stderr:
+                return done
+    return done
 
 
 # --- Signals

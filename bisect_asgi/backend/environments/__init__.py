@@ -2,6 +2,10 @@
 
 `assemble` builds them. A run must find its environment as it was built, so each command checks the manifest
 before the first run and after every run.
+
+Several commands can use an environment at once. While one of them writes into it (byte-code, the manifest),
+to the others it looks as if a run had changed it. So who writes holds a second lock, and a difference counts
+only if it is still there under that lock.
 """
 
 from __future__ import annotations
@@ -120,7 +124,8 @@ class EnvironmentCache:
                     try:
                         yield environment
                     finally:
-                        self._save(digest)
+                        if known := self._manifests.get(digest):
+                            self._save(known, digest)
                     return
             with waiting_for(locked(lock, waiting=token.check)):
                 if self._held(home, token, is_own=is_own) is None:
@@ -141,8 +146,10 @@ class EnvironmentCache:
         with spending(Step.LINK):
             if self._manifest(home.name, token) is None:
                 return None
-        os.utime(home / MARKER)
-        return Environment(folder=home, distributions=marker.distributions, is_own=is_own)
+        with suppress(FileNotFoundError):  # another command has just found it changed
+            os.utime(home / MARKER)
+            return Environment(folder=home, distributions=marker.distributions, is_own=is_own)
+        return None
 
     def _is_own(self, resolution: Resolution) -> bool:
         """Return whether the environment must share nothing, because a run has changed it before."""
@@ -152,7 +159,7 @@ class EnvironmentCache:
     def _own_note(self, digest: str) -> Path:
         return self._folder.with_name("own") / digest
 
-    def _manifest(self, digest: str, token: CancelToken | None = None) -> Manifest | None:
+    def _manifest(self, digest: str, token: CancelToken) -> Manifest | None:
         """Return the files of a complete environment, which are checked once a command; else None."""
         home = self._folder / digest
         if read_marker(home) is None:
@@ -164,14 +171,11 @@ class EnvironmentCache:
         if loaded is None:
             return None
         found, is_recent = loaded
-        findings = found.check(every=not is_recent)
+        findings = self._settled(found, digest, token, every=not is_recent)
         if findings.changed:  # by the user, a power cut, or a run whose tool was killed
-            self._discard(home, findings, token or CancelToken())
+            self._discard(home, findings, token)
             return None
-        if findings.compiled and token:
-            found.compile(findings.compiled, (), token)
-        with suppress(OSError):
-            found.save(anew=not is_recent)
+        self._save(found, digest, anew=not is_recent)
         with self._guard:
             return self._manifests.setdefault(digest, found)
 
@@ -186,23 +190,42 @@ class EnvironmentCache:
         shares no files (`is_own`), the result of the run still counts.
 
         Raises:
-            Unavailable: uv's cache could not be cleaned.
+            Unavailable: uv's cache could not be cleaned, or a stopped process keeps the environment's lock.
             Cancelled: the token was cancelled.
         """
+        digest = environment.folder.name
         with self._guard:
-            known = self._manifests.get(environment.folder.name)
+            known = self._manifests.get(digest)
         if known is None or not environment.exists():
             return ()
         with spending(Step.LINK):
-            findings = known.check()
+            findings = self._settled(known, digest, token, imported)
             if findings.changed:
                 if not environment.is_own:
                     self._changed_by_runs |= owners(environment.folder, findings.changed)
-                    write_whole(self._own_note(environment.folder.name), b"")
+                    write_whole(self._own_note(digest), b"")
                 self._discard(environment.folder, findings, token)
-            elif findings.compiled or imported:
-                known.compile(findings.compiled, imported, token)
         return findings.changed
+
+    def _settled(
+        self,
+        known: Manifest,
+        digest: str,
+        token: CancelToken,
+        imported: Sequence[str] = (),
+        *,
+        every: bool = False,
+    ) -> Findings:
+        """Check an environment, and return what is changed; if nothing is, compile what is to be compiled."""
+        findings = known.check(every=every)
+        if findings == Findings() and not imported:
+            return findings
+        with locked(self._writing(digest), waiting=token.check):
+            if findings != Findings():  # another command may have been writing
+                findings = known.check(every=every)
+            if not findings.changed and (findings.compiled or imported):
+                known.compile(findings.compiled, imported, token)
+        return findings
 
     def _discard(self, home: Path, findings: Findings, token: CancelToken) -> None:
         """Have a changed environment and all that share the change built anew, also in uv's cache.
@@ -231,15 +254,16 @@ class EnvironmentCache:
             with suppress(Unavailable), locked_if_free(self._lock(digest), shared=True) as is_held:
                 is_there = is_held and os.path.exists(self._folder / digest / MARKER)
                 if is_there and not known.check().changed:
-                    self._save(digest)
+                    self._save(known, digest)
 
-    def _save(self, digest: str) -> None:
+    def _save(self, known: Manifest, digest: str, *, anew: bool = False) -> None:
         """Write down what is known about an environment's files, so that the next command knows it."""
-        with self._guard:
-            known = self._manifests.get(digest)
-        if known:
-            with suppress(OSError):  # then the next command reads all files again
-                known.save()
+        if known.is_saved and not anew:
+            return
+        # Without it, the next command reads all files again.
+        with suppress(OSError, Unavailable), locked_if_free(self._writing(digest)) as is_free:
+            if is_free:
+                known.save(anew=anew)
 
     def is_kept(self, resolution: Resolution) -> bool:
         """Return whether an environment is built already."""
@@ -301,6 +325,10 @@ class EnvironmentCache:
 
     def _lock(self, digest: str) -> Path:
         return self._folder.with_name("locks") / f"{digest}.lock"
+
+    def _writing(self, digest: str) -> Path:
+        """Return the lock of who writes into an environment that others may hold too."""
+        return self._folder.with_name("locks") / f"{digest}.writing.lock"
 
     def _evict(self, *, spare: str) -> None:
         """Remove what was discarded while it was in use, and the least recently used above the limit."""

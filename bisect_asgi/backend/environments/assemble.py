@@ -112,7 +112,7 @@ class Assembler:
             self._templates.copy(spec.interpreter, slot, token)
             missing, linked = resolution.pins, dict[str, File]()
             if not is_own and not is_last:
-                missing, linked = self._reuse.link(resolution.pins, spec.interpreter, slot)
+                missing, linked = self._reuse.link(resolution.pins, spec.interpreter, slot, token)
             if missing:
                 how = ("--link-mode", "copy") if is_own else ()
                 self._install(

@@ -8,6 +8,9 @@ Byte-code that a run wrote is never used, because the run could have planted som
 and the same modules are compiled again from the checked sources. That byte-code is valid in each environment
 with the same source. A confined run cannot write byte-code: the hook reports which modules it imported, and
 these are compiled.
+
+Several commands can use one environment at once, and each has a manifest of its own. So the same source
+always gives the same byte-code, which otherwise depends on Python's hash seed.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ class Findings(Struct, frozen=True):
     shared: tuple[str, ...] = ()
     """The paths among `changed` that were edited in place and have further hard links."""
     compiled: tuple[str, ...] = ()
-    """The files that a run has added to directories of byte-code."""
+    """Byte-code that a run has added, removed or written anew, and what else it left in those directories."""
 
 
 class _Kept(Struct, frozen=True):
@@ -99,12 +102,6 @@ class Manifest:
         """Whether nothing has changed since it was read or written."""
         return self._is_saved
 
-    def moved(self, folder: Path) -> Manifest:
-        """Return the manifest of the same environment after a move to `folder`."""
-        moved = Manifest(folder, self._files, self._folders)
-        moved._is_saved = True
-        return moved
-
     def save(self, *, anew: bool = False) -> None:
         """Write the manifest into the environment if it has changed since the last time, or if `anew`.
 
@@ -113,9 +110,8 @@ class Manifest:
         """
         with self._guard:
             if anew or not self._is_saved:
-                write_whole(
-                    Path(self._folder, NAME), codec.to_json(_Kept(self._files, _to_keep(self._folders)))
-                )
+                kept = _Kept(self._files, _to_keep(self._folders))
+                write_whole(Path(self._folder, NAME), codec.to_json(kept))
                 self._is_saved = True
 
     def check(self, *, every: bool = False) -> Findings:
@@ -140,10 +136,12 @@ class Manifest:
                         is_compiled = os.path.dirname(name).endswith(_BYTE_CODE)
                         (compiled if is_compiled else changed).append(name)
                     elif not self._is_same(name, status, every=every):
-                        changed.append(name)
-                        if status.st_nlink > 1:
-                            shared.append(name)
-                changed += self._files.keys() - seen
+                        is_shared = status.st_nlink > 1
+                        is_compiled = not is_shared and self._source(name) is not None
+                        (compiled if is_compiled else changed).append(name)
+                        shared += [name] * is_shared
+                for name in self._files.keys() - seen:
+                    (compiled if self._source(name) else changed).append(name)
             except OSError as error:  # a directory that cannot be read, or is nested too deep
                 changed.append(os.path.relpath(error.filename or self._folder, self._folder)[:_SHOWN])
             self._note_folders({} if changed or compiled else folders)
@@ -226,7 +224,7 @@ class Manifest:
         return found
 
     def compile(self, compiled: Iterable[str], imported: Iterable[str], token: CancelToken) -> None:
-        """Remove what a run has added to directories of byte-code, and compile the same modules.
+        """Remove what `Findings.compiled` names, and compile the same modules.
 
         `imported`: paths of further modules. The run reported them, so they are not trusted: any text is
         possible.
@@ -240,7 +238,8 @@ class Manifest:
             sources = {source for name in compiled if (source := self._source(name))}
             sources |= self._files.keys() & set(own)
             for name in compiled:
-                with suppress(FileNotFoundError):  # another command removed it
+                self._files.pop(name, None)
+                with suppress(FileNotFoundError):
                     os.unlink(f"{self._folder}/{name}")
             if missing := sorted(sources - self.byte_code().keys()):
                 compile_sources(Path(self._folder), missing, token)
@@ -288,9 +287,11 @@ class Manifest:
 
 
 # The loader of modules compiles each source and writes its byte-code. The module `py_compile` takes twice as
-# long to import as Python to start, and ends at the first error on Python 3.10 and later.
+# long to import as Python to start, and ends at the first error on Python 3.10 and later. Python would ignore
+# the hash seed with `-I`, so the first place to import from, the working directory, is removed here.
 _COMPILE = """\
 import sys
+del sys.path[0]
 from _frozen_importlib_external import SourceFileLoader
 class Compiler(SourceFileLoader):
     def get_data(self, path):
@@ -312,8 +313,8 @@ def compile_sources(folder: Path, sources: Iterable[str], token: CancelToken) ->
         Cancelled: the token was cancelled.
     """
     run_helper(
-        [str(folder / "bin" / "python"), "-I", "-S", "-c", _COMPILE],
-        environ={"PATH": os.defpath},
+        [str(folder / "bin" / "python"), "-s", "-S", "-c", _COMPILE],
+        environ={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
         token=token,
         stdin="".join(f"{folder}/{source}\n" for source in sources),
     )
@@ -365,10 +366,18 @@ def walk(folder: str, folders: dict[str, int] | None = None) -> Iterator[tuple[s
                 name = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(f"{name}/")
-                elif name not in _OWN:
-                    yield name, entry.stat(follow_symlinks=False)
+                elif name not in _OWN and (status := _status_of(entry)):
+                    yield name, status
         if is_empty and not prefix.endswith("/__pycache__/"):
             yield prefix, os.lstat(f"{folder}/{prefix}")
+
+
+def _status_of(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return the status of a file; None if it is gone, as byte-code is renamed when Python has written it."""
+    try:
+        return entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 _OWN = frozenset([NAME, COMPILED, "bisect-asgi.json"])

@@ -25,6 +25,7 @@ from bisect_asgi.backend.environments.manifest import File, Manifest
 from bisect_asgi.backend.environments.templates import site_packages
 from bisect_asgi.backend.files import locked_if_free, write_whole
 from bisect_asgi.core import codec
+from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.model import Interpreter
 from bisect_asgi.core.records import Struct
 
@@ -42,7 +43,7 @@ class FileReuse(Struct, frozen=True, kw_only=True):
     folder: Path
     environments: Path
     locks: Path
-    manifest: Callable[[str], Manifest | None]
+    manifest: Callable[[str, CancelToken], Manifest | None]
 
     def record(self, pins: Iterable[str], interpreter: Interpreter, digest: str) -> None:
         """Make the environment `digest`, in which a probe has run, the source of these pins."""
@@ -50,7 +51,7 @@ class FileReuse(Struct, frozen=True, kw_only=True):
             write_whole(self._record(pin, interpreter), digest.encode())
 
     def link(
-        self, pins: Sequence[str], interpreter: Interpreter, target: Path
+        self, pins: Sequence[str], interpreter: Interpreter, target: Path, token: CancelToken
     ) -> tuple[tuple[str, ...], dict[str, File]]:
         """Link the distributions into the environment `target`.
 
@@ -65,17 +66,17 @@ class FileReuse(Struct, frozen=True, kw_only=True):
             except (OSError, UnicodeDecodeError):
                 missing.append(pin)
         for digest, wanted in by_source.items():
-            missing += self._link_from(digest, wanted, target, linked)
+            missing += self._link_from(digest, wanted, target, linked, token)
         return tuple(missing), linked
 
     def _link_from(
-        self, digest: str, pins: Sequence[str], target: Path, linked: dict[str, File]
+        self, digest: str, pins: Sequence[str], target: Path, linked: dict[str, File], token: CancelToken
     ) -> Iterator[str]:
         """Link distributions of one environment; yield the pins that it does not have whole."""
         with ExitStack() as held:
             # A shared lock, because others may use the environment; it only must not be removed meanwhile.
             lock = locked_if_free(self.locks / f"{digest}.lock", shared=True)
-            if not held.enter_context(lock) or (manifest := self.manifest(digest)) is None:
+            if not held.enter_context(lock) or (manifest := self.manifest(digest, token)) is None:
                 yield from pins
                 return
             environment = self.environments / digest

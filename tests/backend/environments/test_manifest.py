@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.reads import Reads
 
+from bisect_asgi.backend import interpreters
 from bisect_asgi.backend.environments import manifest as manifests
 from bisect_asgi.backend.environments.manifest import Findings, Manifest
 from bisect_asgi.core.cancel import CancelToken
@@ -136,9 +137,73 @@ def test_what_python_compiles_is_compiled_again_from_what_was_built(folder: Path
     assert [path.name for path in cache.iterdir()] == [planted.name]
     assert planted.read_bytes() != b"planted"
     assert manifest.check() == Findings()
-    planted.chmod(0o644)
-    planted.write_bytes(b"planted")
-    assert manifest.check().changed == (f"{SITE}/demo/__pycache__/{planted.name}",)
+
+
+@pytest.fixture
+def compiled(folder: Path, manifest: Manifest) -> Path:
+    """The byte-code of a module, as it was compiled."""
+    manifest.compile((), [str(module(folder))], CancelToken())
+    return module(folder).with_name("__pycache__") / f"core.{sys.implementation.cache_tag}.pyc"
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_byte_code_that_was_written_anew_or_removed_is_compiled_again(
+    folder: Path, manifest: Manifest, compiled: Path, is_there: bool
+) -> None:
+    before = compiled.read_bytes()
+    compiled.unlink()
+    if is_there:
+        compiled.write_bytes(b"planted")
+
+    found = manifest.check()
+    manifest.compile(found.compiled, (), CancelToken())
+
+    assert found == Findings(compiled=(str(compiled.relative_to(folder)),))
+    assert compiled.read_bytes() == before
+    assert manifest.check() == Findings()
+
+
+def test_byte_code_that_another_environment_shares_is_changed(
+    folder: Path, manifest: Manifest, compiled: Path, tmp_path: Path
+) -> None:
+    os.link(compiled, tmp_path / "lent.pyc")
+    compiled.chmod(0o644)
+    compiled.write_bytes(b"planted")
+
+    name = str(compiled.relative_to(folder))
+    assert manifest.check() == Findings((name,), (name,))
+
+
+def test_a_source_gives_the_same_byte_code_on_every_python(folder: Path, interpreters_cache: Path) -> None:
+    names = ", ".join(f"'name_{number}'" for number in range(50))
+    module(folder).write_text(f"def is_known(name):\n    return name in {{{names}}}\n")
+    pythons = [usable.interpreter.path for usable in interpreters.find_all(interpreters_cache)]
+
+    for python in pythons:
+        (folder / "bin" / "python").unlink()
+        (folder / "bin" / "python").symlink_to(python)
+        made = set()
+        for _ in range(3):
+            manifests.compile_sources(folder, [f"{SITE}/demo/core.py"], CancelToken())
+            (path,) = module(folder).with_name("__pycache__").iterdir()
+            made.add(path.read_bytes())
+            path.unlink()
+        assert len(made) == 1, python
+
+
+def test_nothing_is_imported_from_where_the_user_is(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "_codecs_jp.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    module(folder).write_text("# coding: shift_jis\n")  # Python imports this module for it
+    monkeypatch.chdir(elsewhere)
+
+    manifests.compile_sources(folder, [f"{SITE}/demo/core.py"], CancelToken())
+
+    assert list(module(folder).with_name("__pycache__").iterdir())
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_source_with_an_error_keeps_no_other_from_being_compiled(folder: Path) -> None:

@@ -144,13 +144,14 @@ def _old_bound(report: Report, move: Move) -> str:
 def _of_sets(report: Report) -> Iterator[Fix]:
     """Yield the culprits' versions on the good side, for axes on which every package may differ."""
     every = _culprits(report)
+    is_break = _breaks(every)
     moved = [move for why in every for shown in why.sets for move in shown.moved]
-    versions = [move.old if _breaks(every) else move.new for move in moved]
+    versions = [move.old if is_break else move.new for move in moved]
     if every and every[0].package is None and versions and all(versions):
-        sign, pairs = "<=" if _breaks(every) else ">=", list(zip(moved, versions, strict=True))
+        bounds = [_old_bound(report, move) if is_break else f">={move.new}" for move in moved]
         yield Fix(
-            requirement=" ".join(f"{move.name}{sign}{version}" for move, version in pairs),
-            tried=tuple(f"{move.name} {version}" for move, version in pairs),
+            requirement=" ".join(f"{move.name}{bound}" for move, bound in zip(moved, bounds, strict=True)),
+            tried=tuple(f"{move.name} {version}" for move, version in zip(moved, versions, strict=True)),
         )
 
 

@@ -181,6 +181,23 @@ def test_where_everything_may_differ_the_culprits_are_required_as_they_were(
 
 
 @pytest.mark.parametrize(
+    ("old", "bound"),
+    [
+        pytest.param("2", "<3", id="run-beside"),
+        pytest.param("1", "<=1", id="older-than-the-last-good-one"),
+    ],
+)
+def test_where_everything_may_differ_a_culprits_own_boundary_is_its_bound(old: str, bound: str) -> None:
+    moved = Move(name="dep", old=old, new="4")
+    stages = tuple(replace(stage, excluded=()) for stage in explained(WHY).stages)
+    why = replace(WHY, package=None, sets=sets((moved,)))
+
+    (found,) = fixes(replace(REPORTS["locks"], why=(why,), stages=stages))
+
+    assert (found.requirement, found.tried) == (f"dep{bound}", (f"dep {old}",))
+
+
+@pytest.mark.parametrize(
     ("versions", "is_break", "requirement"),
     [
         (("3.8.18", "3.9.18"), True, "python<3.9"),

@@ -52,7 +52,7 @@ from typing import Self
 
 from bisect_asgi.core.model import Boundary, Verdict
 from bisect_asgi.core.records import Struct
-from bisect_asgi.core.search.cuts import choose_cuts, is_patient
+from bisect_asgi.core.search.cuts import SLOW, choose_cuts, is_patient
 
 
 class VerdictMap:
@@ -91,8 +91,6 @@ class VerdictMap:
 _NONE: Mapping[int, Verdict] = MappingProxyType({})
 GALLOP_FACTOR = 4
 FINEST_STRETCH = 16
-SLOW = 5
-"""A candidate that takes this many times as long as another counts as slow compared with it."""
 
 
 class Open(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
 from typing import NamedTuple
 
 from bisect_asgi.core import events
@@ -35,7 +36,7 @@ from bisect_asgi.core.model import (
 )
 from bisect_asgi.core.records import Struct, replace
 from bisect_asgi.core.search import Boundary, Open, SearchAlgorithm, State
-from bisect_asgi.core.search.cuts import TrialCosts
+from bisect_asgi.core.search.cuts import TrialCosts, fill
 from bisect_asgi.core.search.lookahead import look_ahead
 from bisect_asgi.core.services import Emit, RunTrial
 from bisect_asgi.session.bisection.prebuild import Prebuilder, idle_places, trials_abreast
@@ -266,7 +267,13 @@ class Engine:
                 self._cancel(key for key in self._in_flight() if not algorithm.is_relevant(key))
                 withheld = (self._standing().keys() - judgement.rulings.keys()) | self.errors.keys()
                 width = self._width()
-                wanted = algorithm.ask(width - len(self._flights), self._in_flight() | withheld)
+                wanted = fill(
+                    width - len(self._flights),
+                    ask=algorithm.ask,
+                    under_way=self._in_flight(),
+                    withheld=withheld,
+                    is_slow_beside=partial(self._costs.is_slow_beside, prebuilt=self._prebuilt),
+                )
                 self._submit([key for key in wanted if self.seconds(key) <= self._left_s(until_s)], runs=1)
                 if not self._flights:
                     return state

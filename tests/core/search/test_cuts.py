@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 
 import pytest
@@ -13,7 +13,7 @@ from simulator import cheapest
 
 from bisect_asgi.core.model import Verdict
 from bisect_asgi.core.search import Bisection, Boundary, Open
-from bisect_asgi.core.search.cuts import PATIENCE, choose_cuts, closeness, even_runs, odds
+from bisect_asgi.core.search.cuts import PATIENCE, choose_cuts, closeness, even_runs, fill, odds
 
 OLD, NEW, SKIP = Verdict.OLD, Verdict.NEW, Verdict.SKIP
 
@@ -239,3 +239,62 @@ def test_what_is_placed_is_unknown_not_in_flight_different_and_all_there_is_room
     free = set(range(1, size)) - known - pending
     assert len(set(keys)) == len(keys) == min(limit, len(free))
     assert set(keys) <= free
+
+
+# --- Free places beside what is under way
+
+
+def next_between(low: int, high: int) -> Callable[[int, Collection[int]], tuple[int, ...]]:
+    """What a search between two candidates asks for."""
+    return lambda limit, pending: choose_cuts(low, high, pending=pending, limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("quick", "under_way", "places", "chosen"),
+    [
+        pytest.param(range(33), [16], 1, [8], id="all-are-quick"),
+        pytest.param({16, 24}, [16], 1, [24], id="next-if-the-older-half-were-under-way"),
+        pytest.param({16}, [16], 1, [], id="nothing-else-is-quick"),
+        pytest.param({16}, [], 2, [11, 21], id="nothing-quick-under-way"),
+        pytest.param({11}, [], 2, [11], id="slow-beside-what-is-chosen"),
+    ],
+)
+def test_a_place_beside_a_quick_candidate_goes_to_a_quick_one(
+    quick: Collection[int], under_way: list[int], places: int, chosen: list[int]
+) -> None:
+    def is_slow_beside(key: int, others: Collection[int]) -> bool:
+        return key not in quick and not set(quick).isdisjoint(others)
+
+    found = fill(
+        places, ask=next_between(0, 32), under_way=under_way, withheld=(), is_slow_beside=is_slow_beside
+    )
+
+    assert found == chosen
+
+
+@given(
+    high=st.integers(1, 60),
+    places=st.integers(1, 8),
+    under_way=st.sets(st.integers(0, 60), max_size=4),
+    withheld=st.sets(st.integers(0, 60), max_size=4),
+    slow=st.sets(st.integers(0, 60)),
+)
+def test_a_search_always_goes_on_and_nothing_is_run_twice(
+    high: int, places: int, under_way: set[int], withheld: set[int], slow: set[int]
+) -> None:
+    ask = next_between(0, high)
+
+    found = fill(
+        places,
+        ask=ask,
+        under_way=under_way,
+        withheld=withheld,
+        is_slow_beside=lambda key, others: key in slow and not slow.issuperset(others),
+    )
+
+    assert len(set(found)) == len(found) <= places
+    assert not {*found} & {*under_way, *withheld}
+    assert all(0 < key < high for key in found)
+    first = ask(places, {*under_way, *withheld})
+    assert slow or tuple(found) == first
+    assert under_way or found[:1] == list(first[:1])

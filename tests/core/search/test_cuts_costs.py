@@ -78,6 +78,28 @@ def test_a_candidate_whose_environment_is_built_ahead_takes_a_run() -> None:
     assert expected.seconds(4, prebuilt={4}) == expected.seconds(2) - 1.0 == 1.0
 
 
+@pytest.mark.parametrize(
+    ("kept", "others", "run_s", "is_slow"),
+    [
+        pytest.param({0, 1}, [1], 0.1, True, id="a-short-run-in-a-kept-environment"),
+        pytest.param({0, 1}, [2, 1], 0.1, True, id="one-of-several"),
+        pytest.param({0, 1}, [1], 5.0, False, id="a-long-run"),
+        pytest.param({0}, [2], 0.1, False, id="a-build-as-long"),
+        pytest.param({0, 1}, [], 0.1, False, id="nothing-else"),
+        pytest.param({0, 1, 3}, [1], 0.1, False, id="kept-as-well"),
+    ],
+)
+def test_a_build_is_slow_beside_a_short_run_in_an_environment_that_was_kept(
+    kept: set[int], others: list[int], run_s: float, is_slow: bool
+) -> None:
+    expected = costs()
+    expected.kept |= kept
+    expected.learn(trial(0, run_s=run_s), runs=1)
+
+    assert expected.is_slow_beside(3, others) is is_slow
+    assert not expected.is_slow_beside(3, others, prebuilt={3})
+
+
 def test_nothing_is_expected_to_take_no_time_at_all() -> None:
     """Costs are divided by."""
     expected = costs()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
+from itertools import groupby
 
 import pytest
 from support.builders import failed, passed
@@ -16,6 +17,7 @@ from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import Cancelled, Lost, Unavailable
 from bisect_asgi.core.judge.judge import Expectation
 from bisect_asgi.core.model import Observation, Trial, TrialRequest, Verdict
+from bisect_asgi.core.records import replace
 from bisect_asgi.core.search import AllChanges, Boundary
 from bisect_asgi.session.bisection.engine import Engine
 
@@ -131,6 +133,28 @@ def test_no_more_trials_are_in_flight_than_there_are_jobs() -> None:
         ended = isinstance(event, (events.TrialFinished, events.TrialCancelled))
         in_flight.append(in_flight[-1] + started - ended)
     assert max(in_flight) == 3
+
+
+@pytest.mark.parametrize(("run_s", "is_built_beside"), [(0.05, False), (5.0, True)])
+def test_nothing_is_built_beside_a_short_run_in_an_environment_that_was_kept(
+    run_s: float, is_built_beside: bool
+) -> None:
+    """The environments with even keys were kept, and two trials are under way at a time."""
+
+    def run_trial(request: TrialRequest, token: CancelToken) -> Trial:
+        build_s = float(request.key % 2)
+        return replace(trial(request, broke_at(25)(request.key)), build_s=build_s, run_s=run_s)
+
+    lab = Lab(64, broke_at(25), jobs=2, run_trial=run_trial)
+    lab.engine.recall(lambda _: None, lambda request: request.key % 2 == 0)
+
+    assert lab.search() == Boundary(low=24, high=25)
+    groups = groupby(lab.events, key=lambda event: isinstance(event, events.TrialStarted))
+    rounds = [
+        [event.key % 2 for event in group if isinstance(event, events.TrialStarted)] for _, group in groups
+    ]
+    # In the first round it is not known yet how short a run is.
+    assert ([0, 1] in rounds[2:]) is is_built_beside
 
 
 def test_an_interrupt_while_a_trial_is_being_given_away_stops_it() -> None:

@@ -129,13 +129,14 @@ class EnvironmentCache:
                     return
             with waiting_for(locked(lock, waiting=token.check)):
                 if self._held(home, token, is_own=is_own) is None:
+                    # Also if it is canceled: it may have linked files, and removed them again.
+                    self._has_built = True
                     try:
                         built = self._assembler.assemble(home, resolution, spec, token, is_own=is_own)
                     except OSError as error:
                         raise not_writable("environments", self._folder, error) from error
                     with self._guard:
                         self._manifests[digest] = built
-                        self._has_built = True
             self._evict(spare=digest)
 
     def _held(self, home: Path, token: CancelToken, *, is_own: bool) -> Environment | None:
@@ -242,10 +243,10 @@ class EnvironmentCache:
             self._uv.clean(sorted(owners(home, findings.shared)), token)
 
     def settle(self) -> None:
-        """Write down how builds of this command have changed environments that it has used before.
+        """Write down how builds of this command have changed environments that it has used.
 
-        Each new hard link changes the status of a file. This process knows the content; the next command
-        would have to read it again.
+        Each new hard link, and each that is removed, changes the status of a file. This process mostly knows
+        the content; the next command would have to read it again.
         """
         if not self._has_built:
             return
@@ -254,7 +255,7 @@ class EnvironmentCache:
             with suppress(Unavailable), locked_if_free(self._lock(digest), shared=True) as is_held:
                 is_there = is_held and os.path.exists(self._folder / digest / MARKER)
                 if is_there and not known.check().changed:
-                    self._save(known, digest)
+                    self._save(known, digest, anew=not known.are_times_saved)
 
     def _save(self, known: Manifest, digest: str, *, anew: bool = False) -> None:
         """Write down what is known about an environment's files, so that the next command knows it."""

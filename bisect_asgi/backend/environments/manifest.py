@@ -91,6 +91,7 @@ class Manifest:
         self._folders = dict(folders)
         self._guard = threading.RLock()
         self._is_saved = False
+        self._are_times_saved = True
 
     @property
     def files(self) -> Mapping[str, File]:
@@ -99,8 +100,13 @@ class Manifest:
 
     @property
     def is_saved(self) -> bool:
-        """Whether nothing has changed since it was read or written."""
+        """Whether nothing but times has changed since it was read or written."""
         return self._is_saved
+
+    @property
+    def are_times_saved(self) -> bool:
+        """Whether no file has got another time since it was read or written, as by a new hard link."""
+        return self._are_times_saved
 
     def save(self, *, anew: bool = False) -> None:
         """Write the manifest into the environment if it has changed since the last time, or if `anew`.
@@ -112,7 +118,7 @@ class Manifest:
             if anew or not self._is_saved:
                 kept = _Kept(self._files, _to_keep(self._folders))
                 write_whole(Path(self._folder, NAME), codec.to_json(kept))
-                self._is_saved = True
+                self._is_saved = self._are_times_saved = True
 
     def check(self, *, every: bool = False) -> Findings:
         """Return how the environment differs from what was built.
@@ -162,10 +168,18 @@ class Manifest:
             known = self._names_in(others)
             if any(self._listed(prefix) != known[prefix] for prefix in others):
                 return False
-            if not all(_is_as_known(f"{folder}/{name}", file) for name, file in self._files.items()):
-                return False
+            linked: dict[str, File] = {}
+            for name, file in self._files.items():
+                changed_ns = _known_time(f"{folder}/{name}", file)
+                if changed_ns is None:
+                    return False
+                if changed_ns != file.changed_ns:
+                    linked[name] = replace(file, changed_ns=changed_ns)
         except OSError:
             return False
+        if linked:
+            self._files |= linked
+            self._are_times_saved = False
         self._note_folders({prefix: _settled(changed_ns) for prefix, changed_ns in times.items()})
         return True
 
@@ -433,17 +447,19 @@ def _settled(changed_ns: int) -> int:
     return changed_ns if time.time_ns() - changed_ns > _MOMENT_NS else 0
 
 
-def _is_as_known(path: str, file: File) -> bool:
-    """Return whether a file has its status, or at least its rights, its time and a content that was read."""
+def _known_time(path: str, file: File) -> int | None:
+    """Return when the status of a file last changed; None if the file may be another one.
+
+    It is the same if it has its status, or at least its rights, its time and a content that was read.
+    """
     status = os.lstat(path)
     if status.st_ctime_ns == file.changed_ns:
-        return True
+        return status.st_ctime_ns
     told = (status.st_mode, status.st_size, status.st_mtime_ns)
     if told != (file.mode, file.size, file.modified_ns):
-        return False
-    return file.digest == (
-        os.readlink(path) if stat.S_ISLNK(status.st_mode) else _READ.get(_key(status), "unread")
-    )
+        return None
+    digest = os.readlink(path) if stat.S_ISLNK(status.st_mode) else _READ.get(_key(status), "unread")
+    return status.st_ctime_ns if file.digest == digest else None
 
 
 def _remember(status: os.stat_result, digest: str) -> None:

@@ -265,6 +265,35 @@ def test_the_next_command_reads_no_file_again_that_a_later_build_has_linked(
     assert (reads.contents == 0) == is_settled
 
 
+def test_the_next_command_reads_no_file_again_that_a_failed_build_has_linked_and_removed(
+    cached: CacheBench, monkeypatch: pytest.MonkeyPatch, reads: Reads
+) -> None:
+    cached.index.add_wheel("dep", "1.0", modules={"dep.py": "shared = True\n"})
+    for version in ("1.0", "2.0"):
+        cached.index.add_wheel("demo", version, requires=["dep"], modules={"demo.py": ""})
+    with cached.holding(a_spec("1.0")):
+        cached.cache.note_use(cached.resolve(a_spec("1.0")), a_spec().interpreter)
+    cached.cache.settle()
+    resolution = cached.resolve(a_spec("2.0"))
+    shared = next((cached.folder / "environments").glob("*/lib/*/site-packages/dep.py"))
+    before = shared.stat().st_ctime_ns
+
+    cached.cache = cached.environments(ROOM_ENOUGH)
+    cached.index.down = True
+    with pytest.raises(Unavailable), cached.cache.holding(resolution, a_spec("2.0"), CancelToken()):
+        pass
+    cached.cache.settle()
+    assert shared.stat().st_ctime_ns != before
+    monkeypatch.setattr(manifest, "_READ", {})
+    reads.contents = 0
+
+    cached.index.down = False
+    cached.cache = cached.environments(ROOM_ENOUGH)
+    cached.build("1.0")
+
+    assert reads.contents == 0
+
+
 def test_an_edit_before_the_end_of_a_command_is_found_by_the_next(cached: CacheBench) -> None:
     first, _ = build_two_that_share(cached)
     edited = next((cached.folder / "environments" / first).glob("lib/*/site-packages/dep.py"))

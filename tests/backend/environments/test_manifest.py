@@ -122,6 +122,29 @@ def test_another_hard_link_is_no_change(folder: Path, manifest: Manifest, tmp_pa
     assert manifest.check() == Findings()
 
 
+def test_the_time_of_a_link_that_another_environment_has_made_can_be_saved(
+    folder: Path, manifest: Manifest, reads: Reads, tmp_path: Path
+) -> None:
+    manifest.check()
+    manifest.save(anew=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    os.link(module(folder), other / "core.py")
+    manifests.of(other)  # this process has read the content
+
+    reads.contents = 0
+    assert manifest.check() == Findings()
+    assert reads.contents == 0
+    assert not manifest.are_times_saved
+    manifest.save(anew=True)
+    assert manifest.are_times_saved
+
+    manifests._READ.clear()
+    loaded, _ = manifests.load(folder) or pytest.fail("it was saved")
+    assert loaded.check() == Findings()
+    assert reads.contents == 0
+
+
 def test_what_python_compiles_is_compiled_again_from_what_was_built(folder: Path, manifest: Manifest) -> None:
     cache = module(folder).parent / "__pycache__"
     cache.mkdir()

@@ -172,7 +172,7 @@ class EnvironmentCache:
         if loaded is None:
             return None
         found, is_recent = loaded
-        findings = self._settled(found, digest, token, every=not is_recent)
+        findings = self._checked(found, digest, token, every=not is_recent)
         if findings.changed:  # by the user, a power cut, or a run whose tool was killed
             self._discard(home, findings, token)
             return None
@@ -200,7 +200,7 @@ class EnvironmentCache:
         if known is None or not environment.exists():
             return ()
         with spending(Step.LINK):
-            findings = self._settled(known, digest, token, imported)
+            findings = self._checked(known, digest, token, imported)
             if findings.changed:
                 if not environment.is_own:
                     self._changed_by_runs |= owners(environment.folder, findings.changed)
@@ -208,7 +208,7 @@ class EnvironmentCache:
                 self._discard(environment.folder, findings, token)
         return findings.changed
 
-    def _settled(
+    def _checked(
         self,
         known: Manifest,
         digest: str,

@@ -49,6 +49,8 @@ _NO_ROOM = pattern(r"No space left on device|os error (?:28|122)\b|Disk quota ex
 KILLED = pattern(r"signal: \d+ \(SIG(?:KILL|TERM)\)")
 """uv's words for a program of its own that something has killed."""
 _OUT_OF = pattern(r"os error (?:5|12|23|24)\b|Too many open files|Cannot allocate memory", re.I)
+# Another uv, such as that of a command that was killed, changes the cache at the same moment.
+_RACED = pattern(r"failed to rename file from .+\(os error 2\)", re.I)
 # A build may print any text, so these patterns are stricter than those for uv's own messages.
 _BUILD_NO_ROOM = pattern(r"^\s*(?:OSError|IOError): \[Errno (?:28|122)\]|error: error writing to ", re.M)
 _BUILD_OUT_OF = pattern(
@@ -115,6 +117,8 @@ def _of_this_machine(text: str, built: str, cause: str) -> Exception | None:
         return Unavailable(f"there is no room left on the disk: {cause}", hint=_ROOM_HINT)
     if KILLED.search(text) or _OUT_OF.search(text) or _BUILD_OUT_OF.search(built):
         return Passing(f"this machine ran out of something: {cause}")
+    if _RACED.search(text):
+        return Passing(f"another uv changed the cache at the same time: {cause}")
     return None
 
 

@@ -17,7 +17,7 @@ from support.uv import COMPILE, DEFAULT, Connect, resolve
 from bisect_asgi.backend import uv as uv_module
 from bisect_asgi.backend.network.indexes import Indexes
 from bisect_asgi.backend.uv import Uv
-from bisect_asgi.backend.uv_output import SdistBuildFailed, first_cause
+from bisect_asgi.backend.uv_output import Passing, SdistBuildFailed, first_cause
 from bisect_asgi.core.cancel import CancelToken
 from bisect_asgi.core.errors import BuildFailed, Cancelled, NoResult, Unavailable, Unresolvable
 
@@ -354,6 +354,12 @@ def test_the_telling_part_of_a_message_is_one_line(said: str, cause: str) -> Non
     [
         pytest.param("error: x\n  cause: Too many open files (os error 24)", NoResult, id="files"),
         pytest.param("error: x\n  cause: Cannot allocate memory (os error 12)", NoResult, id="memory"),
+        pytest.param(
+            "error: failed to rename file from /c/interpreter-v5/a/.tmpb to /c/interpreter-v5/a/c.msgpack: "
+            "No such file or directory (os error 2)",
+            Passing,
+            id="another-uv",
+        ),
         pytest.param(
             "error: Failed to build `demo==1.0`\n  cause: failed\n\n[stderr]\nMemoryError\n",
             NoResult,

@@ -329,7 +329,7 @@ class EnvironmentCache:
 
     def _writing(self, digest: str) -> Path:
         """Return the lock of who writes into an environment that others may hold too."""
-        return self._folder.with_name("locks") / f"{digest}.writing.lock"
+        return self._lock(f"{digest}.writing")
 
     def _evict(self, *, spare: str) -> None:
         """Remove what was discarded while it was in use, and the least recently used above the limit."""

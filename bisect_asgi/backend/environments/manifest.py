@@ -52,6 +52,8 @@ class File(Struct, frozen=True, array_like=True):
     modified_ns: int
     changed_ns: int
     """The last change of its status that is known to have left it as it was."""
+    inode: int = 0
+    """Which file it is, if another one replaces it; 0 if that is not known."""
 
 
 class Findings(Struct, frozen=True):
@@ -142,10 +144,9 @@ class Manifest:
                         is_compiled = os.path.dirname(name).endswith(_BYTE_CODE)
                         (compiled if is_compiled else changed).append(name)
                     elif not self._is_same(name, status, every=every):
-                        is_shared = status.st_nlink > 1
-                        is_compiled = not is_shared and self._source(name) is not None
-                        (compiled if is_compiled else changed).append(name)
-                        shared += [name] * is_shared
+                        (compiled if self._is_replaced_byte_code(name, status) else changed).append(name)
+                        if status.st_nlink > 1:
+                            shared.append(name)
                 for name in self._files.keys() - seen:
                     (compiled if self._source(name) else changed).append(name)
             except OSError as error:  # a directory that cannot be read, or is nested too deep
@@ -285,9 +286,14 @@ class Manifest:
                 os.chmod(path, stat.S_IMODE(known.mode))
             if status.st_mtime_ns != known.modified_ns:  # its byte-code would not be valid
                 os.utime(path, ns=(known.modified_ns, known.modified_ns))
-        self._files[name] = replace(known, changed_ns=os.lstat(path).st_ctime_ns)
+        self._files[name] = replace(known, changed_ns=os.lstat(path).st_ctime_ns, inode=status.st_ino)
         self._is_saved = False
         return True
+
+    def _is_replaced_byte_code(self, name: str, status: os.stat_result) -> bool:
+        """Return whether Python has written byte-code anew, as it does: another file that nothing shares."""
+        is_other = self._files[name].inode not in (0, status.st_ino)
+        return is_other and status.st_nlink == 1 and self._source(name) is not None
 
     def _source(self, name: str) -> str | None:
         """Return the module whose byte-code a file is, or None if it is no byte-code."""
@@ -403,7 +409,8 @@ def protected(path: str) -> File:
     if stat.S_ISREG(status.st_mode) and status.st_mode & _WRITABLE:
         os.chmod(path, stat.S_IMODE(status.st_mode) & ~_WRITABLE)
         status = os.lstat(path)
-    return File(_digest(path, status), status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return File(_digest(path, status), status.st_size, status.st_mode, *times, status.st_ino)
 
 
 _READ: dict[tuple[int, int, int, int], str] = {}

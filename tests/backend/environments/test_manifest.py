@@ -160,6 +160,9 @@ def test_what_python_compiles_is_compiled_again_from_what_was_built(folder: Path
     assert [path.name for path in cache.iterdir()] == [planted.name]
     assert planted.read_bytes() != b"planted"
     assert manifest.check() == Findings()
+    planted.chmod(0o644)
+    planted.write_bytes(b"planted")
+    assert manifest.check().changed == (f"{SITE}/demo/__pycache__/{planted.name}",)
 
 
 @pytest.fixture
@@ -174,9 +177,11 @@ def test_byte_code_that_was_written_anew_or_removed_is_compiled_again(
     folder: Path, manifest: Manifest, compiled: Path, is_there: bool
 ) -> None:
     before = compiled.read_bytes()
-    compiled.unlink()
-    if is_there:
-        compiled.write_bytes(b"planted")
+    if is_there:  # as Python writes it
+        (folder / "half").write_bytes(b"planted")
+        (folder / "half").replace(compiled)
+    else:
+        compiled.unlink()
 
     found = manifest.check()
     manifest.compile(found.compiled, (), CancelToken())
